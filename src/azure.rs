@@ -1,0 +1,35 @@
+//! Azure: the identity, Resource Manager's listings and the Key Vault secret.
+//!
+//! Everything goes through the SDK's pipeline ([`azure_core`]) on one HTTP client. Wire types stay
+//! in here; what leaves are the values of [`crate::model`].
+
+mod assemble;
+mod credential;
+mod gate;
+mod key_vault;
+mod listing;
+mod resource_manager;
+mod scale_set;
+mod transport;
+pub mod wire;
+
+pub use credential::{Identity, IdentityKind};
+pub use key_vault::KeyVault;
+pub use resource_manager::ResourceManager;
+pub use scale_set::ScaleSets;
+pub use transport::{Transports, USER_AGENT, http_client};
+
+/// The error chain of the SDK in one line, cut short, without control characters: its outermost
+/// message alone often says nothing, and a proxy's page must not fill the log.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let part = crate::telemetry::clean(&error.to_string(), 300);
+        if !part.is_empty() && !parts.iter().any(|known| known.contains(&part)) {
+            parts.push(part);
+        }
+        next = error.source();
+    }
+    crate::telemetry::clean(&parts.join(": "), 600)
+}

@@ -1,0 +1,8 @@
+//! The NGINX Plus API, version 9, of NGINX Plus and of NGINXaaS.
+
+mod client;
+mod key;
+mod wire;
+
+pub use client::NginxPlus;
+pub use key::ApiKey;

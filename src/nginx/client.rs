@@ -1,0 +1,348 @@
+//! The client of one NGINX Plus API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use super::key::{ApiKey, Reading};
+use super::wire::{ErrorReply, NewServer, ServerPatch, ServerReply, UpstreamReply};
+use crate::config::Config;
+use crate::model::{PeerStatus, Server, ServerAddress, ServerParameters, UpstreamKey};
+use crate::plan::Changes;
+use crate::reconcile::{Balancer, BalancerError, BalancerErrorKind as Failure};
+use crate::telemetry::clean;
+
+const API_VERSION: &str = "9";
+/// One call at most.
+const CALL_TIMEOUT: Duration = Duration::from_secs(6);
+/// Replies at most: 1,000 servers are 200 kB.
+const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+/// Calls in flight to one NGINX at most.
+const CONCURRENCY: usize = 64;
+/// Tries of a call that failed on the way, the first included. Every call is safe to repeat: a
+/// server added twice is `EntryExists`, one deleted twice is `UpstreamServerNotFound`.
+const TRIES: u32 = 3;
+
+/// One NGINX Plus API.
+#[derive(Debug)]
+pub struct NginxPlus {
+    http: reqwest::Client,
+    endpoint: Url,
+    headers: HeaderMap,
+    key: Arc<ApiKey>,
+    permits: Semaphore,
+}
+
+impl NginxPlus {
+    /// Makes the client; nothing is sent yet.
+    #[must_use]
+    pub fn new(http: reqwest::Client, config: &Config, key: Arc<ApiKey>) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &config.custom_headers {
+            // The configuration has checked both.
+            if let (Ok(name), Ok(mut value)) =
+                (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+            {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        Self {
+            http,
+            endpoint: config.api_endpoint.clone(),
+            headers,
+            key,
+            permits: Semaphore::new(CONCURRENCY),
+        }
+    }
+
+    /// The endpoint's host, for messages.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.endpoint.host_str().unwrap_or_default()
+    }
+
+    /// The API versions that NGINX offers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Balancer::servers`].
+    pub async fn versions(&self, deadline: Instant) -> Result<Vec<u64>, BalancerError> {
+        let body = self.call(Method::GET, self.url(&[""]), &None::<()>, deadline).await?;
+        decode(&body)
+    }
+
+    /// Builds a URL below the endpoint; every segment is escaped, an empty one ends in a slash.
+    fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    fn servers_url(&self, upstream: &UpstreamKey, last: &str) -> Url {
+        let kind = upstream.kind.path();
+        self.url(&[API_VERSION, kind, "upstreams", &upstream.name, "servers", last])
+    }
+
+    /// Sends one call, with the key, and again with a fresh key if it is refused.
+    async fn call<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        url: Url,
+        body: &Option<B>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, BalancerError> {
+        let body = match body {
+            None => None,
+            Some(body) => Some(
+                serde_json::to_vec(body)
+                    .map_err(|error| BalancerError::new(Failure::Malformed, error.to_string()))?,
+            ),
+        };
+        let no_key = |error: super::key::ApiKeyError| {
+            BalancerError::new(Failure::Key, format!("no API key for NGINX: {error}"))
+        };
+        let mut key = self.key.get(deadline).await.map_err(no_key)?;
+        let mut tried = 0;
+        let mut renewed = false;
+        loop {
+            if Instant::now() >= deadline {
+                let text = "the pass has run out of time".to_owned();
+                return Err(BalancerError::new(Failure::Timeout, text));
+            }
+            tried += 1;
+            let until = deadline.min(Instant::now() + CALL_TIMEOUT);
+            let sent = self.send(&method, &url, body.as_deref(), &key);
+            let answer = timeout_at(until, sent).await.unwrap_or_else(|_| {
+                let text = format!("no answer in time from {}", self.host());
+                Err(BalancerError::new(Failure::Timeout, text))
+            });
+            let error = match answer {
+                Ok(body) => return Ok(body),
+                Err(error) => error,
+            };
+            if error.kind == Failure::Denied && !renewed {
+                renewed = true;
+                if let Some(fresh) =
+                    self.key.renew(key.generation, deadline).await.map_err(no_key)?
+                {
+                    tracing::info!("NGINX refused the API key; it was read again from Key Vault");
+                    key = fresh;
+                    continue;
+                }
+            }
+            let transient =
+                matches!(error.kind, Failure::Connection | Failure::Timeout | Failure::Server);
+            let pause = Duration::from_millis(100 << tried);
+            if !transient || tried >= TRIES || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(kind = error.kind.name(), "NGINX call is tried again: {error}");
+            sleep(pause).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        body: Option<&[u8]>,
+        key: &Reading,
+    ) -> Result<Vec<u8>, BalancerError> {
+        let shutting_down = |_| BalancerError::new(Failure::Connection, "shutting down".to_owned());
+        let _permit = self.permits.acquire().await.map_err(shutting_down)?;
+        // Inserted, not appended: a configured header replaces the one sent by default.
+        let mut headers = HeaderMap::new();
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in &self.headers {
+            if *name != CONTENT_TYPE || body.is_some() {
+                headers.insert(name, value.clone());
+            }
+        }
+        if let Some(key) = &key.header {
+            headers.insert(AUTHORIZATION, key.clone());
+        }
+        let mut request = self.http.request(method.clone(), url.clone()).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body.to_vec());
+        }
+        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            if body.len() + chunk.len() > BODY_LIMIT_BYTES {
+                let text = format!("the reply of {} is too large", self.host());
+                return Err(BalancerError::new(Failure::Malformed, text));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() { Ok(body) } else { Err(self.judge(status, &body)) }
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> BalancerError {
+        let text = crate::azure::chain(error);
+        let kind = if error.is_timeout() { Failure::Timeout } else { Failure::Connection };
+        BalancerError::new(kind, format!("no answer from {}: {text}", self.host()))
+    }
+
+    /// What an error reply means: by its code, whatever the status; by the status where the body
+    /// is not NGINX's own.
+    fn judge(&self, status: StatusCode, body: &[u8]) -> BalancerError {
+        let (code, text) = match serde_json::from_slice::<ErrorReply>(body) {
+            Ok(reply) => (clean(&reply.error.code, 60), clean(&reply.error.text, 200)),
+            Err(_) => (String::new(), String::new()),
+        };
+        let said = clean(&format!("{} {code} {text}", status.as_u16()), 300);
+        let host = self.host();
+        let (kind, message) = match code.as_str() {
+            "EntryExists" => (Failure::EntryExists, format!("the server is already there ({said})")),
+            "UpstreamServerNotFound" => {
+                (Failure::ServerNotFound, format!("there is no such server ({said})"))
+            }
+            "UpstreamNotFound" => (
+                Failure::UpstreamNotFound,
+                format!("NGINX has no such upstream, or it has no `zone`; check its name ({said})"),
+            ),
+            "UpstreamStatic" => (
+                Failure::UpstreamStatic,
+                format!("the upstream is static: give it a `zone` and a `state` file ({said})"),
+            ),
+            "UpstreamServerImmutable" => {
+                (Failure::Immutable, format!("the server stands in NGINX's configuration ({said})"))
+            }
+            "UpstreamOutOfMemory" => (Failure::OutOfMemory, format!("the zone is full ({said})")),
+            "UpstreamConfFormatError" => (
+                Failure::UnknownParameter,
+                format!("NGINX does not know a parameter of this server ({said})"),
+            ),
+            "MethodDisabled" => (
+                Failure::ReadOnly,
+                format!("the API is read-only: `api write=on;` is needed ({said})"),
+            ),
+            _ => match status.as_u16() {
+                401 | 403 => (
+                    Failure::Denied,
+                    format!("{host} does not accept the API key; is it the right one, and has it expired? ({said})"),
+                ),
+                404 => (
+                    Failure::UpstreamNotFound,
+                    format!("{host} has no such path; does api_endpoint end in `/nplus` (NGINXaaS) or `/api`? ({said})"),
+                ),
+                300..=399 => {
+                    (Failure::Malformed, format!("{host} redirects, which is not followed ({said})"))
+                }
+                408 | 429 | 500..=599 => (Failure::Server, format!("{host} failed ({said})")),
+                _ => (Failure::Rejected, format!("{host} refused the call ({said})")),
+            },
+        };
+        BalancerError::new(kind, message)
+    }
+}
+
+fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BalancerError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let text = format!("NGINX's reply cannot be understood: {}", clean(&error.to_string(), 150));
+        BalancerError::new(Failure::Malformed, text)
+    })
+}
+
+#[async_trait]
+impl Balancer for NginxPlus {
+    async fn servers(
+        &self,
+        upstream: &UpstreamKey,
+        deadline: Instant,
+    ) -> Result<Vec<Server>, BalancerError> {
+        let url = self.servers_url(upstream, "");
+        let body = self.call(Method::GET, url, &None::<()>, deadline).await?;
+        let servers: Vec<ServerReply> = decode(&body)?;
+        Ok(servers.into_iter().map(Server::from).collect())
+    }
+
+    async fn peers(
+        &self,
+        upstream: &UpstreamKey,
+        deadline: Instant,
+    ) -> Result<Vec<PeerStatus>, BalancerError> {
+        let kind = upstream.kind.path();
+        let url = self.url(&[API_VERSION, kind, "upstreams", &upstream.name, ""]);
+        let body = self.call(Method::GET, url, &None::<()>, deadline).await?;
+        Ok(decode::<UpstreamReply>(&body)?.statuses(upstream.kind))
+    }
+
+    async fn add(
+        &self,
+        upstream: &UpstreamKey,
+        address: &ServerAddress,
+        parameters: &ServerParameters,
+        deadline: Instant,
+    ) -> Result<(), BalancerError> {
+        let url = self.servers_url(upstream, "");
+        let server = NewServer::new(address, parameters);
+        self.call(Method::POST, url, &Some(server), deadline).await.map(drop)
+    }
+
+    async fn patch(
+        &self,
+        upstream: &UpstreamKey,
+        id: u64,
+        changes: &Changes,
+        deadline: Instant,
+    ) -> Result<(), BalancerError> {
+        self.patch_with(upstream, id, ServerPatch::from(changes), deadline).await.map(drop)
+    }
+
+    async fn set_draining(
+        &self,
+        upstream: &UpstreamKey,
+        id: u64,
+        draining: bool,
+        deadline: Instant,
+    ) -> Result<(), BalancerError> {
+        self.patch_with(upstream, id, ServerPatch::draining(draining), deadline).await.map(drop)
+    }
+
+    async fn set_down(
+        &self,
+        upstream: &UpstreamKey,
+        id: u64,
+        deadline: Instant,
+    ) -> Result<(), BalancerError> {
+        self.patch_with(upstream, id, ServerPatch::down(), deadline).await.map(drop)
+    }
+
+    async fn remove(
+        &self,
+        upstream: &UpstreamKey,
+        id: u64,
+        deadline: Instant,
+    ) -> Result<(), BalancerError> {
+        let url = self.servers_url(upstream, &id.to_string());
+        self.call(Method::DELETE, url, &None::<()>, deadline).await.map(drop)
+    }
+}
+
+impl NginxPlus {
+    async fn patch_with(
+        &self,
+        upstream: &UpstreamKey,
+        id: u64,
+        patch: ServerPatch,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, BalancerError> {
+        let url = self.servers_url(upstream, &id.to_string());
+        self.call(Method::PATCH, url, &Some(patch), deadline).await
+    }
+}

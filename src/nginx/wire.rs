@@ -1,0 +1,176 @@
+//! The NGINX Plus API's JSON. Every field of a reply is optional: NGINXaaS tells six of them.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::model::{
+    Kind, NginxTime, PeerState, PeerStatus, Server, ServerAddress, ServerParameters,
+};
+use crate::plan::Changes;
+
+/// One server, as replied.
+#[derive(Debug, Deserialize)]
+pub(super) struct ServerReply {
+    #[serde(default)]
+    id: u64,
+    server: String,
+    max_conns: Option<u64>,
+    max_fails: Option<u64>,
+    #[serde(default, deserialize_with = "time")]
+    fail_timeout: Option<NginxTime>,
+    #[serde(default, deserialize_with = "time")]
+    slow_start: Option<NginxTime>,
+    weight: Option<u64>,
+    backup: Option<bool>,
+    down: Option<bool>,
+    drain: Option<bool>,
+    parent: Option<serde::de::IgnoredAny>,
+}
+
+/// A time that is a text for HTTP and may be a bare number of seconds for stream.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NginxTime>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Time {
+        Text(String),
+        Seconds(u32),
+    }
+    match Option::<Time>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Time::Seconds(seconds)) => Ok(Some(NginxTime::from_seconds(seconds))),
+        Some(Time::Text(text)) => text.parse().map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
+impl From<ServerReply> for Server {
+    /// Fills in NGINX's defaults for what is not told.
+    fn from(reply: ServerReply) -> Self {
+        Self {
+            id: reply.id,
+            address: ServerAddress::parse(&reply.server),
+            max_conns: reply.max_conns.unwrap_or(0),
+            max_fails: reply.max_fails.unwrap_or(1),
+            fail_timeout: reply.fail_timeout.unwrap_or(NginxTime::from_seconds(10)),
+            slow_start: reply.slow_start.unwrap_or_default(),
+            weight: reply.weight.unwrap_or(1),
+            backup: reply.backup.unwrap_or(false),
+            down: reply.down.unwrap_or(false),
+            draining: reply.drain.unwrap_or(false),
+            fixed: reply.parent.is_some(),
+        }
+    }
+}
+
+/// A server to be added. Times go out in NGINX's own canonical form.
+#[derive(Debug, Serialize)]
+pub(super) struct NewServer {
+    server: String,
+    max_conns: u64,
+    max_fails: u64,
+    fail_timeout: String,
+    slow_start: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<bool>,
+}
+
+impl NewServer {
+    pub(super) fn new(address: &ServerAddress, parameters: &ServerParameters) -> Self {
+        Self {
+            server: address.to_string(),
+            max_conns: parameters.max_conns,
+            max_fails: parameters.max_fails,
+            fail_timeout: parameters.fail_timeout.to_string(),
+            slow_start: parameters.slow_start.to_string(),
+            weight: parameters.optional.weight,
+            backup: parameters.optional.backup,
+        }
+    }
+}
+
+/// Parameters to be changed.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct ServerPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_conns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_fails: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail_timeout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    down: Option<bool>,
+}
+
+impl ServerPatch {
+    pub(super) fn draining(draining: bool) -> Self {
+        Self { drain: Some(draining), ..Self::default() }
+    }
+
+    pub(super) fn down() -> Self {
+        Self { down: Some(true), ..Self::default() }
+    }
+}
+
+impl From<&Changes> for ServerPatch {
+    fn from(changes: &Changes) -> Self {
+        Self {
+            max_conns: changes.max_conns,
+            max_fails: changes.max_fails,
+            fail_timeout: changes.fail_timeout.map(|time| time.to_string()),
+            slow_start: changes.slow_start.map(|time| time.to_string()),
+            weight: changes.weight,
+            ..Self::default()
+        }
+    }
+}
+
+/// The run-time status of an upstream.
+#[derive(Debug, Deserialize)]
+pub(super) struct UpstreamReply {
+    #[serde(default)]
+    peers: Vec<PeerReply>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PeerReply {
+    #[serde(default)]
+    id: u64,
+    state: Option<String>,
+    active: Option<u64>,
+}
+
+impl UpstreamReply {
+    /// The peers whose state and work are told.
+    pub(super) fn statuses(self, kind: Kind) -> Vec<PeerStatus> {
+        let known = |peer: PeerReply| {
+            let state = match peer.state?.as_str() {
+                "up" => PeerState::Up,
+                "draining" if kind == Kind::Http => PeerState::Draining,
+                _ => PeerState::NotUp,
+            };
+            Some(PeerStatus { id: peer.id, state, active: peer.active? })
+        };
+        self.peers.into_iter().filter_map(known).collect()
+    }
+}
+
+/// An error body.
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorReply {
+    pub(super) error: ErrorDetail,
+}
+
+/// What an error says.
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorDetail {
+    #[serde(default)]
+    pub(super) code: String,
+    #[serde(default)]
+    pub(super) text: String,
+}

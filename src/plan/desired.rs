@@ -1,0 +1,170 @@
+//! What the scale sets say an upstream should hold, and how sure that is.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::Note;
+use crate::model::{
+    Address, ArrivingWhy, CompleteListing, Instance, Listing, Phase, ReadFailure, Source, Upstream,
+};
+
+/// The instances behind an upstream, by the server address they explain.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Picture {
+    /// The most serving phase of the instances with this address, and whether it may be added.
+    pub(super) explained: BTreeMap<SocketAddr, Explained>,
+    pub(super) notes: Vec<Note>,
+    whole: Option<Totals>,
+    failures: Vec<ReadFailure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Explained {
+    pub(super) phase: Phase,
+    pub(super) may_be_added: bool,
+}
+
+/// What the complete listings add up to. Its absence *is* the incompleteness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Totals {
+    all_capacities_zero: bool,
+    capacities_agree: bool,
+}
+
+/// The certainty that a removal needs. It can only be had from [`Picture::whole`], and only where
+/// every source of the upstream was listed completely.
+#[derive(Debug, Clone, Copy)]
+pub struct WholePicture<'a> {
+    picture: &'a Picture,
+    totals: Totals,
+}
+
+impl WholePicture<'_> {
+    /// Whether any instance has this address.
+    #[must_use]
+    pub fn explains(&self, address: SocketAddr) -> bool {
+        self.picture.explained.contains_key(&address)
+    }
+
+    /// Whether every scale set is meant to be empty. A set that tells no capacity is not.
+    #[must_use]
+    pub fn is_meant_to_be_empty(&self) -> bool {
+        self.totals.all_capacities_zero
+    }
+
+    /// Whether every scale set lists, with an address, at least as many instances as it wants:
+    /// then the list is short because the set is meant to be.
+    #[must_use]
+    pub fn capacities_agree(&self) -> bool {
+        self.totals.capacities_agree
+    }
+}
+
+impl Picture {
+    /// Merges the listings of an upstream's sources.
+    #[must_use]
+    pub fn new(upstream: &Upstream, sources: &[(&Source, &Listing)]) -> Self {
+        let mut picture = Self::default();
+        for (source, listing) in sources {
+            for instance in listing.instances() {
+                picture.put(upstream, source.port, instance);
+            }
+            if let Listing::Incomplete { failure, .. } = listing {
+                picture.failures.push(failure.clone());
+            }
+        }
+        picture.notes.sort();
+        picture.notes.dedup();
+        let complete: Vec<&CompleteListing> = sources
+            .iter()
+            .filter_map(|(_, listing)| match listing {
+                Listing::Complete(listing) => Some(listing),
+                Listing::Incomplete { .. } => None,
+            })
+            .collect();
+        if complete.len() == sources.len() && !sources.is_empty() {
+            picture.whole = Some(Totals {
+                all_capacities_zero: complete.iter().all(|listing| listing.capacity == Some(0)),
+                capacities_agree: complete.iter().all(|listing| agrees(listing)),
+            });
+        }
+        picture
+    }
+
+    /// The certainty a removal needs, if every source was listed completely.
+    #[must_use]
+    pub fn whole(&self) -> Option<WholePicture<'_>> {
+        self.whole.map(|totals| WholePicture { picture: self, totals })
+    }
+
+    /// Why sources could not be read.
+    #[must_use]
+    pub fn failures(&self) -> &[ReadFailure] {
+        &self.failures
+    }
+
+    fn put(&mut self, upstream: &Upstream, port: u16, instance: &Instance) {
+        let note = |text: String| Note { subject: instance.name.clone(), text };
+        let ip = match instance.address {
+            Address::Known(ip) => ip,
+            Address::Missing(why) => {
+                if !matches!(instance.phase, Phase::Leaving(_)) {
+                    self.notes.push(note(format!("not added: it has {why}")));
+                }
+                return;
+            }
+        };
+        let phase = match &instance.phase {
+            Phase::Serving if upstream.require_healthy && !instance.healthy => {
+                Phase::Arriving(ArrivingWhy::NotHealthy)
+            }
+            phase => phase.clone(),
+        };
+        let accepted = upstream.accepts(ip);
+        let may_be_added = accepted
+            && match &phase {
+                Phase::Serving => true,
+                Phase::Arriving(ArrivingWhy::Starting) => upstream.add_before_running,
+                Phase::Arriving(_) | Phase::Leaving(_) => false,
+            };
+        match &phase {
+            Phase::Leaving(_) => {}
+            _ if !accepted => self.notes.push(note(format!(
+                "not added: {ip} is outside the private ranges and not in this upstream's `networks`"
+            ))),
+            Phase::Arriving(why) if !may_be_added => {
+                self.notes.push(note(format!("not added yet: it is {why}")));
+            }
+            _ => {}
+        }
+        let new = Explained { phase, may_be_added };
+        // An address that a leaving instance gave up may already be a new instance's.
+        match self.explained.entry(SocketAddr::new(ip, port)) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(new);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                if rank(&new.phase) < rank(&entry.get().phase) {
+                    entry.insert(new);
+                }
+            }
+        }
+    }
+}
+
+fn rank(phase: &Phase) -> u8 {
+    match phase {
+        Phase::Serving => 0,
+        Phase::Arriving(_) => 1,
+        Phase::Leaving(_) => 2,
+    }
+}
+
+fn agrees(listing: &CompleteListing) -> bool {
+    let accounted = listing
+        .instances
+        .iter()
+        .filter(|instance| instance.counted && matches!(instance.address, Address::Known(_)))
+        .count();
+    listing.capacity.is_some_and(|capacity| accounted as u64 >= capacity)
+}

@@ -1,0 +1,176 @@
+//! Finds the changes, without judging them.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use super::desired::Explained;
+use super::{Changes, Note, Observation, RemoveWhy, Step, WholePicture, weight_change};
+use crate::model::{
+    Kind, LeavingWhy, Ownership, PeerState, PeerStatus, Phase, Server, ServerAddress, Upstream,
+};
+
+/// The changes that the world asks for.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    pub(super) steps: Vec<Step>,
+    pub(super) notes: Vec<Note>,
+    pub(super) wants_peers: bool,
+}
+
+pub(super) fn diff(observation: &Observation<'_>) -> Difference {
+    let Observation { upstream, servers, picture, .. } = observation;
+    let whole = picture.whole();
+    let mut difference = Difference { notes: picture.notes.clone(), ..Difference::default() };
+    let mut seen: BTreeSet<&ServerAddress> = BTreeSet::new();
+    for server in servers.iter().filter(|server| is_ours(upstream, server)) {
+        if !seen.insert(&server.address) {
+            if let Some(whole) = whole {
+                difference.steps.push(remove(whole, server, RemoveWhy::Duplicate, false));
+            }
+            continue;
+        }
+        match explanation(observation, &server.address) {
+            Some(explained) => match explained.phase {
+                Phase::Leaving(why) => {
+                    if let Some(whole) = whole {
+                        leave(observation, whole, server, why, &mut difference);
+                    }
+                }
+                Phase::Serving | Phase::Arriving(_) => {
+                    keep(observation, server, explained, &mut difference);
+                }
+            },
+            None => {
+                if let Some(whole) = whole {
+                    difference.steps.push(remove(whole, server, RemoveWhy::Gone, false));
+                }
+            }
+        }
+    }
+    // Also those that are not ours: adding an address twice is refused by NGINX.
+    let present: BTreeSet<SocketAddr> = servers.iter().filter_map(socket).collect();
+    for (address, explained) in &picture.explained {
+        if explained.may_be_added && !present.contains(address) {
+            difference.steps.push(Step::Add {
+                address: ServerAddress::Socket(*address),
+                parameters: upstream.parameters.clone(),
+            });
+        }
+    }
+    difference
+}
+
+/// Whether the server may be changed at all: ownership says so, and it is no child of a resolved
+/// host name.
+pub(super) fn is_ours(upstream: &Upstream, server: &Server) -> bool {
+    !server.fixed
+        && match upstream.ownership {
+            Ownership::Exclusive => true,
+            Ownership::Scoped => server.address.ip().is_some_and(|ip| upstream.accepts(ip)),
+        }
+}
+
+fn socket(server: &Server) -> Option<SocketAddr> {
+    match server.address {
+        ServerAddress::Socket(address) => Some(address),
+        ServerAddress::Other(_) => None,
+    }
+}
+
+fn explanation<'a>(
+    observation: &Observation<'a>,
+    address: &ServerAddress,
+) -> Option<&'a Explained> {
+    match address {
+        ServerAddress::Socket(address) => observation.picture.explained.get(address),
+        ServerAddress::Other(_) => None,
+    }
+}
+
+/// The run-time status of a server, where it was read.
+pub(super) fn peer(peers: Option<&[PeerStatus]>, server: &Server) -> Option<PeerStatus> {
+    peers?.iter().copied().find(|peer| peer.id == server.id)
+}
+
+fn is_draining(observation: &Observation<'_>, server: &Server) -> bool {
+    server.draining
+        || peer(observation.peers, server).is_some_and(|peer| peer.state == PeerState::Draining)
+}
+
+fn keep(
+    observation: &Observation<'_>,
+    server: &Server,
+    explained: &Explained,
+    difference: &mut Difference,
+) {
+    let parameters = &observation.upstream.parameters;
+    let (id, address) = (server.id, server.address.clone());
+    if parameters.optional.backup.is_some_and(|backup| backup != server.backup) {
+        let parameters = parameters.clone();
+        difference.steps.push(Step::Replace { id, address, parameters });
+        return;
+    }
+    // A process that drained it remembers so, even where the reply does not tell.
+    let remembered = observation.drains.contains_key(&server.address);
+    if explained.may_be_added && (is_draining(observation, server) || remembered) {
+        let (address, parameters) = (address.clone(), parameters.clone());
+        difference.steps.push(Step::Undrain { id, address, parameters });
+    }
+    let changes = Changes {
+        max_conns: differs(parameters.max_conns, server.max_conns),
+        max_fails: differs(parameters.max_fails, server.max_fails),
+        fail_timeout: differs(parameters.fail_timeout, server.fail_timeout),
+        slow_start: differs(parameters.slow_start, server.slow_start),
+        weight: weight_change(parameters.optional, server),
+    };
+    if !changes.is_empty() {
+        difference.steps.push(Step::Patch { id, address, changes });
+    }
+}
+
+fn differs<T: PartialEq>(wanted: T, found: T) -> Option<T> {
+    (wanted != found).then_some(wanted)
+}
+
+fn leave(
+    observation: &Observation<'_>,
+    whole: WholePicture<'_>,
+    server: &Server,
+    why: LeavingWhy,
+    difference: &mut Difference,
+) {
+    let Observation { upstream, peers, drains, .. } = observation;
+    if upstream.key.kind == Kind::Stream {
+        difference.steps.push(remove(whole, server, RemoveWhy::Leaving(why), true));
+        return;
+    }
+    if upstream.drain_timeout.is_zero() {
+        difference.steps.push(remove(whole, server, RemoveWhy::Leaving(why), false));
+        return;
+    }
+    difference.wants_peers |= peers.is_none();
+    let progress = drains.get(&server.address).copied().unwrap_or_default();
+    let finished =
+        progress.idle_readings >= 2 || progress.draining_for >= upstream.drain_timeout;
+    match (is_draining(observation, server), finished) {
+        (_, true) => difference.steps.push(remove(whole, server, RemoveWhy::Drained, false)),
+        (true, false) => difference.notes.push(Note {
+            subject: server.address.to_string(),
+            text: format!(
+                "draining for {} of at most {} s: its instance is {why}",
+                progress.draining_for.as_secs(),
+                upstream.drain_timeout.as_secs()
+            ),
+        }),
+        (false, false) => difference.steps.push(Step::Drain {
+            id: server.id,
+            address: server.address.clone(),
+            why,
+        }),
+    }
+}
+
+/// The only place where a removal is made: without a [`WholePicture`] there is none.
+fn remove(_: WholePicture<'_>, server: &Server, why: RemoveWhy, down_first: bool) -> Step {
+    Step::Remove { id: server.id, address: server.address.clone(), why, down_first }
+}

@@ -1,0 +1,128 @@
+//! Decides which changes are allowed now.
+//!
+//! Three questions, in this order: does the upstream's policy allow it; would too much of the
+//! upstream go without an explanation; would nothing be left in service. Later guards see what
+//! earlier ones let through.
+
+use std::collections::BTreeSet;
+
+use super::diff::{Difference, is_ours, peer};
+use super::{Held, HoldReason, Observation, Plan, RemoveWhy, Step};
+use crate::model::{PeerState, Policy, Server};
+
+pub(super) fn guard(observation: &Observation<'_>, difference: Difference) -> Plan {
+    let Difference { steps, notes, wants_peers } = difference;
+    let mut plan = Plan { steps, notes, wants_peers, held: Vec::new() };
+    plan.steps.sort_by(|a, b| order(a).cmp(&order(b)));
+    match observation.upstream.policy {
+        Policy::Sync => {}
+        Policy::UpsertOnly => hold(&mut plan, HoldReason::UpsertOnly, Step::takes_out),
+        Policy::Paused => hold(&mut plan, HoldReason::Paused, |_| true),
+    }
+    brake(observation, &mut plan);
+    keep_something(observation, &mut plan);
+    plan
+}
+
+/// Adds first, removals last: at no time is there less than before or after.
+fn order(step: &Step) -> (u8, &crate::model::ServerAddress, u64) {
+    let (rank, id) = match step {
+        Step::Add { .. } => (0, 0),
+        Step::Undrain { id, .. } => (1, *id),
+        Step::Patch { id, .. } => (2, *id),
+        Step::Replace { id, .. } => (3, *id),
+        Step::Drain { id, .. } => (4, *id),
+        Step::Remove { id, .. } => (5, *id),
+    };
+    (rank, step.address(), id)
+}
+
+fn hold(plan: &mut Plan, reason: HoldReason, which: impl Fn(&Step) -> bool) {
+    let (held, steps) = std::mem::take(&mut plan.steps).into_iter().partition(which);
+    plan.steps = steps;
+    let held: Vec<Step> = held;
+    plan.held.extend(held.into_iter().map(|step| Held { step, reason }));
+}
+
+/// Holds a mass removal unless it is explained, or NGINX itself has given the servers up.
+fn brake(observation: &Observation<'_>, plan: &mut Plan) {
+    let Observation { upstream, servers, picture, peers, .. } = observation;
+    let of = servers.iter().filter(|server| is_ours(upstream, server)).count();
+    let going = plan.steps.iter().filter(|step| step.takes_out()).count();
+    if going * 100 <= usize::from(upstream.max_removal_percent) * of {
+        return;
+    }
+    if picture.whole().is_some_and(|whole| whole.capacities_agree()) {
+        return;
+    }
+    let given_up: BTreeSet<u64> = servers
+        .iter()
+        .filter(|server| peer(*peers, server).is_some_and(|peer| peer.state != PeerState::Up))
+        .map(|server| server.id)
+        .collect();
+    let unexplained = |step: &Step| match step {
+        Step::Remove { why: RemoveWhy::Gone, id, .. } => !given_up.contains(id),
+        _ => false,
+    };
+    plan.wants_peers |= peers.is_none() && plan.steps.iter().any(unexplained);
+    let max_percent = upstream.max_removal_percent;
+    hold(plan, HoldReason::MassRemoval { going, of, max_percent }, unexplained);
+}
+
+/// Holds whatever would leave an upstream without a server in service, unless every scale set is
+/// meant to be empty.
+fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
+    let Observation { upstream, servers, picture, .. } = observation;
+    let ours: Vec<&Server> = servers.iter().filter(|server| is_ours(upstream, server)).collect();
+    let leaving: BTreeSet<u64> =
+        plan.steps.iter().filter(|step| step.takes_out()).filter_map(id).collect();
+    let in_service = |server: &Server| {
+        server.in_service()
+            && peer(observation.peers, server).is_none_or(|peer| peer.state != PeerState::Draining)
+    };
+    let entering = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Add { .. } | Step::Undrain { .. }))
+        .count();
+    let staying_in_service = ours
+        .iter()
+        .filter(|server| in_service(server) && !leaving.contains(&server.id))
+        .count()
+        + entering;
+
+    if staying_in_service < 2 && !plan.steps.iter().any(|step| matches!(step, Step::Add { .. })) {
+        hold(plan, HoldReason::LastInService, |step| matches!(step, Step::Replace { .. }));
+    }
+    if leaving.is_empty() || staying_in_service > 0 {
+        return;
+    }
+    if picture.whole().is_some_and(|whole| whole.is_meant_to_be_empty()) {
+        return;
+    }
+    // Where something is in service, that is what must stay. Where nothing is, what is left must.
+    let any_in_service = ours.iter().any(|server| in_service(server));
+    let precious: BTreeSet<u64> = ours
+        .iter()
+        .filter(|server| !any_in_service || in_service(server))
+        .map(|server| server.id)
+        .collect();
+    let staying = ours.len() - leaving.len();
+    if !any_in_service && staying > 0 {
+        return;
+    }
+    hold(plan, HoldReason::WouldEmpty, |step| {
+        step.takes_out() && id(step).is_some_and(|id| precious.contains(&id))
+    });
+}
+
+fn id(step: &Step) -> Option<u64> {
+    match step {
+        Step::Add { .. } => None,
+        Step::Patch { id, .. }
+        | Step::Undrain { id, .. }
+        | Step::Replace { id, .. }
+        | Step::Drain { id, .. }
+        | Step::Remove { id, .. } => Some(*id),
+    }
+}

@@ -1,0 +1,249 @@
+//! The handler process, started and invoked as the host does it.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::client::{self, Call};
+use super::process::Process;
+use super::reply::Reply;
+use super::{envelope, events};
+use crate::random;
+
+/// How often the host asks whether the handler is up.
+const READINESS_INTERVAL: Duration = Duration::from_millis(25);
+
+/// How long the host waits for the handler to come up.
+const READINESS_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an invocation may take here; the host itself would wait for minutes.
+const INVOCATION_LIMIT: Duration = Duration::from_secs(120);
+
+/// The handler did not come up.
+#[derive(Debug)]
+pub struct SpawnError {
+    reason: String,
+    output: Vec<String>,
+}
+
+impl std::fmt::Display for SpawnError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{}; it printed:\n{}",
+            self.reason,
+            self.output.join("\n")
+        )
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+/// A running handler. Killed when dropped.
+#[derive(Debug)]
+pub struct Handler {
+    process: Process,
+    port: u16,
+}
+
+impl Handler {
+    /// Starts the handler and waits until it answers `GET /`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up; see [`Handler::try_spawn`].
+    pub async fn spawn(binary: impl AsRef<Path>, env: Vec<(String, String)>) -> Self {
+        match Self::try_spawn(binary, env, None).await {
+            Ok(handler) => handler,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Starts the handler in `directory` and waits until it answers `GET /`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, ends early, or does not answer within 30 seconds.
+    pub async fn try_spawn(
+        binary: impl AsRef<Path>,
+        mut env: Vec<(String, String)>,
+        directory: Option<&Path>,
+    ) -> Result<Self, SpawnError> {
+        let port = free_port();
+        for name in ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"] {
+            env.push((name.to_owned(), port.to_string()));
+        }
+        for name in [
+            "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
+            "FUNCTIONS_HTTPWORKER_ID",
+        ] {
+            env.push((name.to_owned(), random::guid()));
+        }
+        let failed = |reason: String, output| SpawnError { reason, output };
+        let process = Process::spawn(binary.as_ref(), &[], &env, directory).map_err(|error| {
+            failed(
+                format!("cannot start {}: {error}", binary.as_ref().display()),
+                Vec::new(),
+            )
+        })?;
+        let handler = Self { process, port };
+        let ready = tokio::time::timeout(READINESS_LIMIT, handler.until_ready()).await;
+        let reason = match ready {
+            Ok(Ok(())) => return Ok(handler),
+            Ok(Err(code)) => format!("the handler ended with {code:?} before it was ready"),
+            Err(_) => "the handler did not answer GET / in time".to_owned(),
+        };
+        handler.process.kill().await;
+        let mut output = handler.stdout_lines();
+        output.extend(handler.stderr_lines());
+        Err(failed(reason, output))
+    }
+
+    /// Asks every 25 ms, as the host does; any HTTP reply counts as ready.
+    async fn until_ready(&self) -> Result<(), Option<i32>> {
+        let mut ticks = tokio::time::interval(READINESS_INTERVAL);
+        loop {
+            ticks.tick().await;
+            if let Some(code) = self.process.exited() {
+                return Err(code);
+            }
+            if self.get("/").await.status != 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The port that the handler listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A plain GET, such as the host's ping.
+    pub async fn get(&self, path: &str) -> Reply {
+        let call = Call {
+            method: "GET",
+            path,
+            headers: &[],
+            body: None,
+        };
+        exchange(self.port, call).await
+    }
+
+    /// Delivers one event (or, as an array, a batch) to `VmssScaleEvent`.
+    pub async fn event(&self, event: &Value) -> Reply {
+        self.invoke(
+            "VmssScaleEvent",
+            &envelope::event("VmssScaleEvent", "event", event),
+        )
+        .await
+    }
+
+    /// Tells the handler that a scale set was written, as after any scaling.
+    pub async fn scale_set_written(&self, set_id: &str) -> Reply {
+        let operation = "Microsoft.Compute/virtualMachineScaleSets/write";
+        let kind = "Microsoft.Resources.ResourceWriteSuccess";
+        self.event(&events::event_grid(kind, set_id, operation))
+            .await
+    }
+
+    /// A tick of `ReconcileTimer`.
+    pub async fn timer_tick(&self) -> Reply {
+        let body = envelope::timer("ReconcileTimer", "timer", false);
+        self.invoke("ReconcileTimer", &body).await
+    }
+
+    /// An HTTP request to an HTTP function (`Reconcile`, `Status`), its binding called `req`.
+    pub async fn http(
+        &self,
+        function: &str,
+        method: &str,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        self.invoke(
+            function,
+            &envelope::http(function, "req", method, headers, body),
+        )
+        .await
+    }
+
+    /// Posts any envelope to a function.
+    pub async fn invoke(&self, function: &str, envelope: &Value) -> Reply {
+        self.post_raw(&format!("/{function}"), envelope.to_string().into_bytes())
+            .await
+    }
+
+    /// Posts any bytes to any path, with the host's headers and a chunked body.
+    pub async fn post_raw(&self, path: &str, body: Vec<u8>) -> Reply {
+        let headers = [
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("user-agent", "Azure-Functions-Host/4.1037.0".to_owned()),
+            ("x-azure-functions-hostversion", "4.1037.0".to_owned()),
+            ("x-azure-functions-invocationid", random::guid()),
+        ];
+        let body = Some(Bytes::from(body));
+        exchange(
+            self.port,
+            Call {
+                method: "POST",
+                path,
+                headers: &headers,
+                body,
+            },
+        )
+        .await
+    }
+
+    /// The lines on stdout so far.
+    #[must_use]
+    pub fn stdout_lines(&self) -> Vec<String> {
+        self.process.stdout_lines()
+    }
+
+    /// The lines on stderr so far.
+    #[must_use]
+    pub fn stderr_lines(&self) -> Vec<String> {
+        self.process.stderr_lines()
+    }
+
+    /// Waits until a line on stdout or stderr holds `part`, at most `limit`.
+    pub async fn wait_for_line(&self, part: &str, limit: Duration) -> bool {
+        self.process.wait_for_line(part, limit).await
+    }
+
+    /// The exit code, if the handler has ended.
+    #[must_use]
+    pub fn exited(&self) -> Option<Option<i32>> {
+        self.process.exited()
+    }
+
+    /// Sends a signal by name, for example `TERM`.
+    pub async fn signal(&self, name: &str) {
+        self.process.signal(name).await;
+    }
+
+    /// SIGKILL, the only way in which the host ends a handler.
+    pub async fn kill(&self) {
+        self.process.kill().await;
+    }
+}
+
+async fn exchange(port: u16, call: Call<'_>) -> Reply {
+    match client::send(port, call, INVOCATION_LIMIT).await {
+        Ok(raw) => Reply::judge(&raw),
+        Err(reason) => Reply::broken(reason),
+    }
+}
+
+/// Binds a port and lets it go again, as the host does.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
+}
