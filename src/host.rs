@@ -14,3 +14,4 @@ mod status;
 pub use event_grid::{EventMeaning, meaning};
 pub use functions::App;
 pub use router::{BODY_LIMIT_BYTES, router};
+pub(crate) use status::upstream as upstream_json;

@@ -67,6 +67,21 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The changes in words, e.g. `max_conns 0, weight 5`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut parts = Vec::new();
+        let mut say = |name: &str, value: Option<String>| {
+            parts.extend(value.map(|value| format!("{name} {value}")));
+        };
+        say("max_conns", self.max_conns.map(|n| n.to_string()));
+        say("max_fails", self.max_fails.map(|n| n.to_string()));
+        say("fail_timeout", self.fail_timeout.map(|time| time.to_string()));
+        say("slow_start", self.slow_start.map(|time| time.to_string()));
+        say("weight", self.weight.map(|n| n.to_string()));
+        parts.join(", ")
+    }
 }
 
 /// One change to an upstream. An executor has no choices left.

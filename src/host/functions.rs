@@ -1,9 +1,10 @@
 //! The four functions.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use super::envelope::{HttpAnswer, Invocation, Reply};
@@ -21,7 +22,7 @@ const TIMER_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the functions work with.
 pub struct App {
-    ready: OnceLock<Result<Ready, ConfigError>>,
+    ready: SetOnce<Result<Ready, ConfigError>>,
     history: Mutex<status::History>,
 }
 
@@ -33,13 +34,13 @@ struct Ready {
 
 impl Default for App {
     fn default() -> Self {
-        Self { ready: OnceLock::new(), history: Mutex::default() }
+        Self { ready: SetOnce::new(), history: Mutex::default() }
     }
 }
 
 impl App {
-    /// Hands over the reconciler, or why there is none. Until then invocations wait for nothing:
-    /// the server only starts to accept after this was called once.
+    /// Hands over the reconciler, or why there is none. Invocations that came earlier have waited
+    /// for it.
     pub fn set(&self, reconciler: Result<Arc<Reconciler>, ConfigError>) {
         let ready = reconciler.map(|reconciler| {
             let runner = Arc::clone(&reconciler);
@@ -55,10 +56,10 @@ impl App {
         let _ = self.ready.set(ready);
     }
 
-    fn ready(&self) -> Result<&Ready, Reply> {
-        match self.ready.get() {
-            Some(Ok(ready)) => Ok(ready),
-            Some(Err(error)) => {
+    async fn ready(&self) -> Result<&Ready, Reply> {
+        match self.ready.wait().await {
+            Ok(ready) => Ok(ready),
+            Err(error) => {
                 let lines = error.lines();
                 for line in &lines {
                     tracing::error!("{line}");
@@ -66,14 +67,13 @@ impl App {
                 let body = json!({ "error": "the configuration cannot be used", "problems": lines });
                 Err(Reply::failed(lines).with(HttpAnswer::json(500, &body)))
             }
-            None => Err(Reply::failed(vec!["the handler is still starting".to_owned()])),
         }
     }
 
     /// `VmssScaleEvent`: something happened to a resource.
     pub(super) async fn scale_event(self: Arc<Self>, call: Invocation) -> Reply {
         let deadline = Instant::now() + EVENT_DEADLINE;
-        let ready = match self.ready() {
+        let ready = match self.ready().await {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };
@@ -103,7 +103,7 @@ impl App {
     /// `ReconcileTimer`: time for a look at everything, whatever the tick's body says.
     pub(super) async fn timer(self: Arc<Self>, call: Invocation) -> Reply {
         let deadline = Instant::now() + TIMER_DEADLINE;
-        match self.ready() {
+        match self.ready().await {
             Ok(ready) => self.pass(ready, Scope::All, deadline, "timer", &call.id).await.0,
             Err(reply) => reply,
         }
@@ -112,7 +112,7 @@ impl App {
     /// `Reconcile`: an operator, or the autoscale webhook, asks.
     pub(super) async fn reconcile(self: Arc<Self>, call: Invocation) -> Reply {
         let deadline = Instant::now() + TIMER_DEADLINE;
-        let ready = match self.ready() {
+        let ready = match self.ready().await {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };
@@ -157,7 +157,7 @@ impl App {
 
     /// `Status`: what this process has done.
     pub(super) async fn status(self: Arc<Self>, call: Invocation) -> Reply {
-        let ready = match self.ready() {
+        let ready = match self.ready().await {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };

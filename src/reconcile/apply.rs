@@ -3,6 +3,8 @@
 //!
 //! Every step is safe to be the last one: the host kills without warning.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures::StreamExt as _;
 use futures::stream;
 use tokio::time::Instant;
@@ -24,6 +26,7 @@ pub(super) struct Applier<'a> {
     pub(super) balancer: &'a dyn Balancer,
     pub(super) drains: &'a Drains,
     pub(super) statics: &'a Statics,
+    pub(super) stopped: &'a AtomicBool,
     pub(super) deadline: Instant,
 }
 
@@ -119,11 +122,9 @@ impl Applier<'_> {
 
     /// Runs steps side by side, and gives their results in the plan's order.
     async fn run_raw<'s>(&self, steps: &[&'s Step]) -> Vec<(&'s Step, Done)> {
-        stream::iter(steps.iter().copied())
-            .map(|step| async move { (step, self.one(step).await) })
-            .buffered(WRITES)
-            .collect()
-            .await
+        let futures: Vec<_> = steps.iter().map(|step| self.one(step)).collect();
+        let done: Vec<Done> = stream::iter(futures).buffered(WRITES).collect().await;
+        steps.iter().copied().zip(done).collect()
     }
 
     fn note(&self, step: &Step, done: Done, report: &mut UpstreamReport) {
@@ -150,6 +151,10 @@ impl Applier<'_> {
 
     async fn one(&self, step: &Step) -> Done {
         let key = &self.upstream.key;
+        if self.stopped.load(Ordering::Relaxed) {
+            let text = "stopped before this step".to_owned();
+            return Done::Failed(BalancerError::new(Failure::Timeout, text));
+        }
         match step {
             Step::Add { address, parameters } => self.add(address, parameters).await,
             Step::Patch { id, address, changes } => {

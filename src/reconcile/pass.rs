@@ -1,6 +1,7 @@
 //! The pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -88,6 +89,7 @@ pub struct Reconciler {
     balancer: Arc<dyn Balancer>,
     drains: Drains,
     statics: Statics,
+    stopped: AtomicBool,
 }
 
 impl Reconciler {
@@ -99,13 +101,19 @@ impl Reconciler {
         balancer: Arc<dyn Balancer>,
     ) -> Self {
         let (drains, statics) = (Drains::default(), Statics::default());
-        Self { upstreams, inventory, balancer, drains, statics }
+        let stopped = AtomicBool::new(false);
+        Self { upstreams, inventory, balancer, drains, statics, stopped }
     }
 
     /// The configured upstreams.
     #[must_use]
     pub fn upstreams(&self) -> &[Upstream] {
         &self.upstreams
+    }
+
+    /// Lets a running pass end before its next write.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// What is known of the scale sets.
@@ -227,6 +235,7 @@ impl Reconciler {
             balancer: &*self.balancer,
             drains: &self.drains,
             statics: &self.statics,
+            stopped: &self.stopped,
             deadline,
         };
         match intent {

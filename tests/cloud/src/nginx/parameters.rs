@@ -110,20 +110,15 @@ impl Reader {
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
         };
+        let port = self.port(port, text)?;
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
         match host.parse::<IpAddr>() {
-            Ok(ip) => Ok(std::format!("{ip}:{}", self.port(port, text)?)),
-            Err(_)
-                if host
-                    .chars()
-                    .all(|letter| letter.is_ascii_alphanumeric() || ".-_".contains(letter))
-                    && !host.is_empty() =>
-            {
-                Err(Problem::new(
-                    400,
-                    "UpstreamConfNoResolver",
-                    "no resolver defined to resolve",
-                ))
-            }
+            Ok(ip) => Ok(std::format!("{ip}:{port}")),
+            Err(_) if !host.is_empty() && host.chars().all(is_name) => Err(Problem::new(
+                400,
+                "UpstreamConfNoResolver",
+                "no resolver defined to resolve",
+            )),
             Err(_) => Err(bad_address("invalid host", text)),
         }
     }

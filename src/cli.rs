@@ -1,0 +1,79 @@
+//! The command line.
+
+mod check;
+mod options;
+mod plan;
+mod serve;
+mod sync;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+pub use options::{Command, Common, Format, Options, normalize};
+
+use crate::config::{Config, Environment};
+use crate::telemetry::{self, LogTarget};
+
+/// Runs the program with the process's arguments.
+///
+/// # Errors
+///
+/// Anything that keeps the command from doing its work, as one chain of causes.
+pub async fn run(arguments: Vec<String>) -> anyhow::Result<ExitCode> {
+    let in_functions = std::env::var_os("FUNCTIONS_CUSTOMHANDLER_PORT").is_some();
+    let options = match Options::try_parse_from(normalize(arguments)) {
+        Ok(options) => options,
+        Err(error) => {
+            // Help and version are results; anything else is an error, and 2 is taken by `plan`.
+            let code = if error.use_stderr() { 1 } else { 0 };
+            error.print().context("the message cannot be printed")?;
+            return Ok(ExitCode::from(code));
+        }
+    };
+    let Options { command, common } = options;
+    let command = match command {
+        Some(command) => command,
+        None if in_functions => Command::Serve,
+        // The old agent has no sub-commands: its command line means `sync --watch`.
+        None if common.config.is_some() => Command::Sync { watch: true },
+        None => {
+            use clap::CommandFactory as _;
+            eprintln!("{}", Options::command().render_help());
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let target = match (&common.log_path, &command) {
+        (Some(path), _) => LogTarget::File(path.clone()),
+        (None, Command::Serve) => LogTarget::Stdout,
+        (None, _) => LogTarget::Stderr,
+    };
+    // The handler listens before anything else can go wrong.
+    let listener = match command {
+        Command::Serve => Some(serve::listen().await?),
+        _ => None,
+    };
+    telemetry::start(&target).with_context(|| match &common.log_path {
+        Some(path) => format!("the log file {} cannot be opened", path.display()),
+        None => "the log cannot be started".to_owned(),
+    })?;
+    match (command, listener) {
+        (Command::Serve, Some(listener)) => serve::serve(listener, &common).await,
+        (Command::Serve, None) => anyhow::bail!("there is no listener"),
+        (Command::Sync { watch }, _) => sync::sync(&load(&common)?, watch, &common).await,
+        (Command::Plan { format }, _) => plan::plan(&load(&common)?, format).await,
+        (Command::Check { format }, _) => check::check(&common, format).await,
+    }
+}
+
+/// Loads the configuration and tells its warnings.
+fn load(common: &Common) -> anyhow::Result<Config> {
+    let environment = Environment::from_process();
+    let config = crate::config::load(common.config.as_deref(), &environment)
+        .map_err(|error| anyhow::anyhow!(error.lines().join("\n")))?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}

@@ -1,0 +1,70 @@
+//! `serve`: the custom handler.
+
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+
+use super::Common;
+use crate::config::{self, ConfigError, Environment, Problem};
+use crate::host::{App, router};
+use crate::services::Services;
+
+const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+
+/// Binds the port that the host has chosen: on the loopback address the host dials, never wider.
+pub(super) async fn listen() -> anyhow::Result<TcpListener> {
+    let text = match std::env::var(PORT_VARIABLE) {
+        Ok(text) => text,
+        Err(_) => bail!(
+            "{PORT_VARIABLE} is not set: the Functions host sets it; to try the handler by hand, \
+             set it to a free port, e.g. {PORT_VARIABLE}=8080 nginx-vmss-sync serve"
+        ),
+    };
+    let port: u16 = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)
+        .with_context(|| format!("{PORT_VARIABLE} is not a port: `{}`", text.escape_debug()))?;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .with_context(|| format!("127.0.0.1:{port} cannot be listened on"))
+}
+
+/// Serves until the host kills the process. An unusable configuration does not end it: a process
+/// that dies is started again three times and then taken for dead, without a word about why.
+pub(super) async fn serve(listener: TcpListener, common: &Common) -> anyhow::Result<ExitCode> {
+    let app = Arc::new(App::default());
+    tokio::spawn(prepare(Arc::clone(&app), common.clone()));
+    axum::serve(listener, router(app)).await.context("the server ended")?;
+    bail!("the server ended")
+}
+
+async fn prepare(app: Arc<App>, common: Common) {
+    tracing::info!("nginx-vmss-sync version {}", env!("CARGO_PKG_VERSION"));
+    let environment = Environment::from_process();
+    let built = config::load(common.config.as_deref(), &environment).and_then(|config| {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let services = Services::new(&config).map_err(|error| ConfigError {
+            origin: "start-up".to_owned(),
+            problems: vec![Problem { path: String::new(), message: error.to_string() }],
+        })?;
+        tracing::info!(
+            upstreams = config.upstreams.len(),
+            "ready as {}",
+            services.identity.kind()
+        );
+        Ok(services.reconciler)
+    });
+    if let Err(error) = &built {
+        for line in error.lines() {
+            tracing::error!("{line}");
+        }
+    }
+    app.set(built);
+}
