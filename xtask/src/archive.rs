@@ -47,7 +47,10 @@ pub(crate) fn pack(entries: &[Entry]) -> Result<Vec<u8>> {
 
 /// The SHA-256 of the bytes, in hexadecimal.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -80,7 +83,11 @@ mod tests {
             let mut content = Vec::new();
             file.read_to_end(&mut content).unwrap();
             let mode = file.unix_mode().unwrap() & 0o777;
-            found.push(Entry { name: file.name().to_owned(), mode, content });
+            found.push(Entry {
+                name: file.name().unwrap().into_owned(),
+                mode,
+                content,
+            });
         }
         let mut expected = entries();
         expected.sort_by(|one, other| one.name.cmp(&other.name));
@@ -94,7 +101,10 @@ mod tests {
         assert_eq!(packed, pack(&reversed).unwrap());
         let mut archive = ZipArchive::new(Cursor::new(packed)).unwrap();
         for index in 0..archive.len() {
-            assert_eq!(archive.by_index(index).unwrap().last_modified(), Some(DateTime::DEFAULT));
+            assert_eq!(
+                archive.by_index(index).unwrap().last_modified(),
+                Some(DateTime::DEFAULT)
+            );
         }
     }
 

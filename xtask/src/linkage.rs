@@ -37,11 +37,17 @@ impl GlibcVersion {
     /// Reads the version out of a symbol version's name. `None` where the name is not glibc's, or
     /// glibc's but not a number, such as `GLIBC_PRIVATE`.
     fn parse(name: &str) -> Option<Self> {
-        let mut numbers = name.strip_prefix("GLIBC_")?.split('.').map(str::parse::<u32>);
+        let mut numbers = name
+            .strip_prefix("GLIBC_")?
+            .split('.')
+            .map(str::parse::<u32>);
         let major = numbers.next()?.ok()?;
         let minor = numbers.next()?.ok()?;
         let patch = numbers.next().transpose().ok()?.unwrap_or(0);
-        numbers.next().is_none().then_some(Self(major, minor, patch))
+        numbers
+            .next()
+            .is_none()
+            .then_some(Self(major, minor, patch))
     }
 }
 
@@ -86,8 +92,10 @@ impl Linkage {
     pub(crate) fn read(file: &[u8]) -> Result<Self> {
         let header = FileHeader64::<Endianness>::parse(file).context("not a 64-bit ELF file")?;
         let endian = header.endian()?;
-        let mut linkage =
-            Self { x86_64: header.e_machine(endian) == EM_X86_64, ..Self::default() };
+        let mut linkage = Self {
+            x86_64: header.e_machine(endian) == EM_X86_64,
+            ..Self::default()
+        };
         for segment in header.program_headers(endian, file)? {
             if let Some(path) = segment.interpreter(endian, file)? {
                 linkage.interpreter = Some(text(path));
@@ -96,8 +104,13 @@ impl Linkage {
         let sections = header.sections(endian, file)?;
         if let Some((entries, strings)) = sections.dynamic(endian, file)? {
             let strings = sections.strings(endian, file, strings)?;
-            for entry in entries.iter().filter(|entry| entry.d_tag(endian) == DT_NEEDED) {
-                linkage.libraries.push(string(&strings, entry.d_val(endian))?);
+            for entry in entries
+                .iter()
+                .filter(|entry| entry.d_tag(endian) == DT_NEEDED)
+            {
+                linkage
+                    .libraries
+                    .push(string(&strings, entry.d_val(endian))?);
             }
         }
         if let Some((mut libraries, strings)) = sections.gnu_verneed(endian, file)? {
@@ -138,10 +151,17 @@ impl Linkage {
             .filter(|library| !LIBRARIES_OF_THE_IMAGE.contains(library))
             .collect();
         if !foreign.is_empty() {
-            bail!("it needs {}, which an image need not have", foreign.join(", "));
+            bail!(
+                "it needs {}, which an image need not have",
+                foreign.join(", ")
+            );
         }
         let mut highest = None;
-        for name in self.versions.iter().filter(|name| name.starts_with("GLIBC_")) {
+        for name in self
+            .versions
+            .iter()
+            .filter(|name| name.starts_with("GLIBC_"))
+        {
             match GlibcVersion::parse(name) {
                 Some(version) if version <= OLDEST_GLIBC => highest = highest.max(Some(version)),
                 // `GLIBC_ABI_DT_RELR` and its like are marks of a newer glibc without a number.
@@ -159,8 +179,12 @@ impl Linkage {
 }
 
 fn string(strings: &StringTable<'_>, offset: u64) -> Result<String> {
-    let name = u32::try_from(offset).ok().and_then(|offset| strings.get(offset).ok());
-    Ok(text(name.context("the name of a library lies outside the string table")?))
+    let name = u32::try_from(offset)
+        .ok()
+        .and_then(|offset| strings.get(offset).ok());
+    Ok(text(name.context(
+        "the name of a library lies outside the string table",
+    )?))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -197,38 +221,72 @@ mod tests {
 
     #[test]
     fn what_is_not_a_glibc_version_is_not_read_as_one() {
-        for name in ["GLIBC_PRIVATE", "GLIBC_ABI_DT_RELR", "GCC_3.0", "GLIBC_2", "GLIBC_2.1.2.3", ""] {
+        for name in [
+            "GLIBC_PRIVATE",
+            "GLIBC_ABI_DT_RELR",
+            "GCC_3.0",
+            "GLIBC_2",
+            "GLIBC_2.1.2.3",
+            "",
+        ] {
             assert_eq!(GlibcVersion::parse(name), None, "{name}");
         }
     }
 
     #[test]
     fn a_static_binary_starts_everywhere() {
-        let linkage = Linkage { x86_64: true, ..Linkage::default() };
-        assert_eq!(linkage.judge().unwrap().to_string(), "static: needs no loader and no library");
+        let linkage = Linkage {
+            x86_64: true,
+            ..Linkage::default()
+        };
+        assert_eq!(
+            linkage.judge().unwrap().to_string(),
+            "static: needs no loader and no library"
+        );
     }
 
     #[test]
     fn a_dynamic_binary_may_need_the_oldest_images_glibc_and_no_newer() {
-        let fitting = dynamic(&["libc.so.6", "libgcc_s.so.1"], &["GCC_4.2.0", "GLIBC_2.2.5", "GLIBC_2.31"]);
-        assert!(fitting.judge().unwrap().to_string().starts_with("dynamic: needs glibc 2.31,"));
+        let fitting = dynamic(
+            &["libc.so.6", "libgcc_s.so.1"],
+            &["GCC_4.2.0", "GLIBC_2.2.5", "GLIBC_2.31"],
+        );
+        assert!(
+            fitting
+                .judge()
+                .unwrap()
+                .to_string()
+                .starts_with("dynamic: needs glibc 2.31,")
+        );
         let newer = dynamic(&["libc.so.6"], &["GLIBC_2.2.5", "GLIBC_2.34"]);
-        assert_eq!(refusal(&newer), "it needs GLIBC_2.34, and the oldest image has glibc 2.31");
+        assert_eq!(
+            refusal(&newer),
+            "it needs GLIBC_2.34, and the oldest image has glibc 2.31"
+        );
     }
 
     #[test]
     fn a_version_that_cannot_be_compared_is_refused() {
         let packed = dynamic(&["libc.so.6"], &["GLIBC_2.17", "GLIBC_ABI_DT_RELR"]);
-        assert_eq!(refusal(&packed), "it needs GLIBC_ABI_DT_RELR, and the oldest image has glibc 2.31");
+        assert_eq!(
+            refusal(&packed),
+            "it needs GLIBC_ABI_DT_RELR, and the oldest image has glibc 2.31"
+        );
         assert!(refusal(&dynamic(&["libc.so.6"], &[])).contains("do not tell"));
     }
 
     #[test]
     fn a_foreign_loader_library_or_machine_is_refused() {
-        let musl = Linkage { interpreter: Some("/lib/ld-musl-x86_64.so.1".into()), ..dynamic(&[], &[]) };
+        let musl = Linkage {
+            interpreter: Some("/lib/ld-musl-x86_64.so.1".into()),
+            ..dynamic(&[], &[])
+        };
         assert!(refusal(&musl).contains("ld-musl"));
         let openssl = dynamic(&["libc.so.6", "libssl.so.3"], &["GLIBC_2.17"]);
-        assert_eq!(refusal(&openssl), "it needs libssl.so.3, which an image need not have");
+        assert_eq!(
+            refusal(&openssl),
+            "it needs libssl.so.3, which an image need not have"
+        );
         assert!(refusal(&Linkage::default()).contains("x86-64"));
     }
 
@@ -241,10 +299,20 @@ mod tests {
     #[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
     #[test]
     fn the_headers_of_a_real_binary_are_read() {
-        let linkage = Linkage::read(&std::fs::read(std::env::current_exe().unwrap()).unwrap()).unwrap();
+        let linkage =
+            Linkage::read(&std::fs::read(std::env::current_exe().unwrap()).unwrap()).unwrap();
         assert!(linkage.x86_64);
         assert_eq!(linkage.interpreter.as_deref(), Some(GLIBC_LOADER));
-        assert!(linkage.libraries.contains(&"libc.so.6".to_owned()), "{linkage:?}");
-        assert!(linkage.versions.iter().any(|name| GlibcVersion::parse(name).is_some()), "{linkage:?}");
+        assert!(
+            linkage.libraries.contains(&"libc.so.6".to_owned()),
+            "{linkage:?}"
+        );
+        assert!(
+            linkage
+                .versions
+                .iter()
+                .any(|name| GlibcVersion::parse(name).is_some()),
+            "{linkage:?}"
+        );
     }
 }

@@ -36,7 +36,10 @@ pub(crate) fn collect(repository: &Path, handler: &str, binary: &Path) -> Result
         }
     }
     if entries.len() == 2 {
-        bail!("`{}` has no function: no folder there has a function.json", functions.display());
+        bail!(
+            "`{}` has no function: no folder there has a function.json",
+            functions.display()
+        );
     }
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(entries)
@@ -66,7 +69,11 @@ pub(crate) fn stage(entries: &[Entry], directory: &Path) -> Result<()> {
 
 fn entry(name: &str, mode: u32, path: &Path) -> Result<Entry> {
     let content = fs::read(path).with_context(|| not_readable(path))?;
-    Ok(Entry { name: name.to_owned(), mode, content })
+    Ok(Entry {
+        name: name.to_owned(),
+        mode,
+        content,
+    })
 }
 
 #[cfg(unix)]
@@ -121,7 +128,10 @@ mod tests {
     }
 
     fn modes(entries: &[Entry]) -> Vec<(&str, u32)> {
-        entries.iter().map(|entry| (entry.name.as_str(), entry.mode)).collect()
+        entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.mode))
+            .collect()
     }
 
     #[test]
@@ -137,7 +147,11 @@ mod tests {
         let entries = collect(&repository.0, HANDLER, &binary).unwrap();
         assert_eq!(
             modes(&entries),
-            [("Status/function.json", 0o644), ("handler", 0o755), ("host.json", 0o644)]
+            [
+                ("Status/function.json", 0o644),
+                ("handler", 0o755),
+                ("host.json", 0o644)
+            ]
         );
     }
 
@@ -157,7 +171,11 @@ mod tests {
         let root = scratch.0.join("function-app");
         scratch.write("function-app/Removed/function.json", "{}");
         scratch.write("function-app/local.settings.json", "secret");
-        let entry = |name: &str, mode| Entry { name: name.into(), mode, content: b"x".into() };
+        let entry = |name: &str, mode| Entry {
+            name: name.into(),
+            mode,
+            content: b"x".into(),
+        };
         let entries = [entry("Status/function.json", 0o644), entry(HANDLER, 0o755)];
         stage(&entries, &root).unwrap();
         assert!(!root.join("Removed").exists());
@@ -167,7 +185,10 @@ mod tests {
         {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = |name| fs::metadata(root.join(name)).unwrap().permissions().mode() & 0o777;
-            assert_eq!((mode(HANDLER), mode("Status/function.json")), (0o755, 0o644));
+            assert_eq!(
+                (mode(HANDLER), mode("Status/function.json")),
+                (0o755, 0o644)
+            );
         }
     }
 

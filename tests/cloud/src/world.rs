@@ -16,6 +16,8 @@ mod model;
 mod scale_sets;
 mod upstreams;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use access::{AccessState, SECRET_NAME, Token};
@@ -91,18 +93,21 @@ impl World {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let (result, written) = self.with(change);
-        if let (Some(hook), Some(write)) = (hook.as_mut(), written)
-            && let Err(violation) = hook(&write)
-        {
-            self.add_violation(violation);
+        if let (Some(hook), Some(write)) = (hook.as_mut(), written) {
+            let verdict = catch_unwind(AssertUnwindSafe(|| hook(&write)));
+            match verdict {
+                Ok(Ok(())) => {}
+                Ok(Err(violation)) => self.add_violation(violation),
+                Err(panic) => self.add_violation(panic_text(panic.as_ref())),
+            }
         }
         result
     }
 
     /// Calls `hook` after every change that a request made to an upstream, with what it became.
     ///
-    /// The hook runs on one of the cloud's own threads, so it must not assert: what it returns as
-    /// an error is found in [`World::violations`].
+    /// The hook runs on one of the cloud's own threads: what it returns as an error, or panics
+    /// with, is found in [`World::violations`].
     pub fn on_nginx_write(
         &self,
         hook: impl FnMut(&NginxWrite) -> Result<(), String> + Send + 'static,
@@ -140,4 +145,13 @@ impl std::fmt::Debug for World {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("World").finish_non_exhaustive()
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!(
+        "the write hook panicked: {}",
+        text.unwrap_or("without a message")
+    )
 }

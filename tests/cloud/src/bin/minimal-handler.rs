@@ -15,13 +15,13 @@ fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
     println!("listening");
     for stream in listener.incoming() {
-        std::thread::spawn(move || stream.and_then(answer));
+        std::thread::spawn(move || stream.and_then(|stream| answer(&stream)));
     }
     Ok(())
 }
 
-fn answer(stream: TcpStream) -> std::io::Result<()> {
-    let mut reader = BufReader::new(&stream);
+fn answer(stream: &TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     let mut request = String::new();
     reader.read_line(&mut request)?;
     let chunked = skip_headers(&mut reader)?;
@@ -45,7 +45,7 @@ fn answer(stream: TcpStream) -> std::io::Result<()> {
     };
     let length = body.len();
     write!(
-        &stream,
+        &mut &*stream,
         "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
 }

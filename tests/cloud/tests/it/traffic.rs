@@ -42,16 +42,16 @@ async fn requests_go_round_among_the_servers_that_are_up() {
     assert_eq!(seen, addresses);
 
     world.change_server(HTTP, "app", &format!("{}:80", addresses[0]), |s| {
-        s.drain = true
+        s.drain = true;
     });
     world.change_server(HTTP, "app", &format!("{}:80", addresses[1]), |s| {
-        s.backup = true
+        s.backup = true;
     });
     for _ in 0..3 {
         assert_eq!(ask(&cloud).await, (200, addresses[2].clone()));
     }
     world.change_server(HTTP, "app", &format!("{}:80", addresses[2]), |s| {
-        s.down = true
+        s.down = true;
     });
     assert_eq!(ask(&cloud).await.1, addresses[1]);
     world.take_server(HTTP, "app", &format!("{}:80", addresses[1]));

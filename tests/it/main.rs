@@ -1,0 +1,4 @@
+//! Behaviour, through real sockets and TLS: the handler process against the simulated cloud.
+
+mod passes;
+mod support;
