@@ -110,7 +110,9 @@ impl ConfigError {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let problems = self.problems.iter();
-        problems.map(|problem| format!("configuration ({}): {problem}", self.origin)).collect()
+        problems
+            .map(|problem| format!("configuration ({}): {problem}", self.origin))
+            .collect()
     }
 }
 

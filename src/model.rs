@@ -20,5 +20,5 @@ pub use nginx_time::{NginxTime, NginxTimeError};
 pub use resource_id::{ResourceId, ScaleSetId};
 pub use server::{PeerState, PeerStatus, Server};
 pub use upstream::{
-    Kind, Ownership, Policy, ServerParameters, Source, OptionalParameters, Upstream, UpstreamKey,
+    Kind, OptionalParameters, Ownership, Policy, ServerParameters, Source, Upstream, UpstreamKey,
 };

@@ -20,7 +20,9 @@ use std::time::Duration;
 pub use desired::{Picture, WholePicture};
 pub use digest::digest;
 
-use crate::model::{LeavingWhy, OptionalParameters, PeerStatus, Server, ServerAddress, ServerParameters, Upstream};
+use crate::model::{
+    LeavingWhy, OptionalParameters, PeerStatus, Server, ServerAddress, ServerParameters, Upstream,
+};
 
 /// Everything one plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +79,10 @@ impl Changes {
         };
         say("max_conns", self.max_conns.map(|n| n.to_string()));
         say("max_fails", self.max_fails.map(|n| n.to_string()));
-        say("fail_timeout", self.fail_timeout.map(|time| time.to_string()));
+        say(
+            "fail_timeout",
+            self.fail_timeout.map(|time| time.to_string()),
+        );
         say("slow_start", self.slow_start.map(|time| time.to_string()));
         say("weight", self.weight.map(|n| n.to_string()));
         parts.join(", ")
@@ -251,10 +256,14 @@ impl HoldReason {
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WouldEmpty => {
-                f.write_str("it would leave nothing in service while the scale set's capacity is not 0")
-            }
-            Self::MassRemoval { going, of, max_percent } => write!(
+            Self::WouldEmpty => f.write_str(
+                "it would leave nothing in service while the scale set's capacity is not 0",
+            ),
+            Self::MassRemoval {
+                going,
+                of,
+                max_percent,
+            } => write!(
                 f,
                 "{going} of {of} servers would go, more than max_removal_percent {max_percent} allows unexplained"
             ),

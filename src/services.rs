@@ -49,9 +49,7 @@ impl Services {
                     .map_err(|error| AssemblyError::Key(error.to_string()))?;
                 ApiKey::from_vault(vault)
             }
-            fixed => {
-                ApiKey::fixed(fixed).map_err(|error| AssemblyError::Key(error.to_string()))?
-            }
+            fixed => ApiKey::fixed(fixed).map_err(|error| AssemblyError::Key(error.to_string()))?,
         };
         let key = Arc::new(key);
         let manager =
@@ -63,6 +61,12 @@ impl Services {
             Arc::<ScaleSets>::clone(&inventory),
             Arc::<NginxPlus>::clone(&nginx),
         ));
-        Ok(Self { identity, inventory, nginx, key, reconciler })
+        Ok(Self {
+            identity,
+            inventory,
+            nginx,
+            key,
+            reconciler,
+        })
     }
 }

@@ -53,17 +53,23 @@ pub fn start(target: &LogTarget) -> std::io::Result<()> {
         LogTarget::Stdout => BoxMakeWriter::new(std::io::stdout),
         LogTarget::Stderr => BoxMakeWriter::new(std::io::stderr),
         LogTarget::File(path) => {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+            let file = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)?;
             BoxMakeWriter::new(std::sync::Mutex::new(file))
         }
     };
     // The SDK tells every failed try at info; the pass tells what came of it.
     let default = "info,azure_core=warn,azure_identity=warn,typespec_client_core=warn";
-    let wanted = std::env::var("RUST_LOG").ok().filter(|filter| !filter.trim().is_empty());
-    let filter = EnvFilter::builder()
-        .parse_lossy(wanted.as_deref().unwrap_or(default));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(writer);
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|filter| !filter.trim().is_empty());
+    let filter = EnvFilter::builder().parse_lossy(wanted.as_deref().unwrap_or(default));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(writer);
     let json = std::env::var("LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json"));
     // A second start in one process (tests) keeps the first.
     let _ = if json {

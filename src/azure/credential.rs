@@ -64,7 +64,11 @@ impl Identity {
     /// developer's login. `AZURE_CLIENT_ID` names a user-assigned identity.
     #[must_use]
     pub fn from_environment(transports: Transports) -> Arc<Self> {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let set = |name: &str| {
+            std::env::var(name)
+                .ok()
+                .filter(|value| !value.trim().is_empty())
+        };
         let platform = set("IDENTITY_ENDPOINT").is_some() && set("IDENTITY_HEADER").is_some();
         let wanted = set("AZURE_TOKEN_CREDENTIALS").map(|value| value.to_lowercase());
         let on_azure = || {
@@ -165,12 +169,16 @@ impl TokenCredential for FirstThatWorks {
     ) -> azure_core::Result<AccessToken> {
         match self.first.get_token(scopes, options.clone()).await {
             Ok(token) => Ok(token),
-            Err(first) => self.second.get_token(scopes, options).await.map_err(|second| {
-                azure_core::Error::with_message(
-                    azure_core::error::ErrorKind::Credential,
-                    format!("{}; then {}", super::chain(&first), super::chain(&second)),
-                )
-            }),
+            Err(first) => self
+                .second
+                .get_token(scopes, options)
+                .await
+                .map_err(|second| {
+                    azure_core::Error::with_message(
+                        azure_core::error::ErrorKind::Credential,
+                        format!("{}; then {}", super::chain(&first), super::chain(&second)),
+                    )
+                }),
         }
     }
 }

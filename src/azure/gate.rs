@@ -36,10 +36,13 @@ impl Gate {
     pub(super) fn closed_until(&self, subscription: &str, path: &str) -> Option<Instant> {
         let closed = self.0.lock().ok()?;
         let now = Instant::now();
-        [Scope::Subscription(subscription.to_lowercase()), Scope::Path(path.to_owned())]
-            .iter()
-            .filter_map(|scope| closed.get(scope).copied())
-            .filter(|until| *until > now)
-            .max()
+        [
+            Scope::Subscription(subscription.to_lowercase()),
+            Scope::Path(path.to_owned()),
+        ]
+        .iter()
+        .filter_map(|scope| closed.get(scope).copied())
+        .filter(|until| *until > now)
+        .max()
     }
 }

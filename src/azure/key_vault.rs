@@ -61,12 +61,20 @@ impl KeyVault {
         };
         let client = SecretClient::new(id.vault.as_str(), credential, Some(options))
             .map_err(|error| Self::failed(&id, chain(&error)))?;
-        Ok(Self { client, id, expires: std::sync::Mutex::default() })
+        Ok(Self {
+            client,
+            id,
+            expires: std::sync::Mutex::default(),
+        })
     }
 
     fn failed(id: &SecretId, message: String) -> KeyVaultError {
         let vault = id.vault.host_str().unwrap_or_default().to_owned();
-        KeyVaultError { vault, name: id.name.clone(), message }
+        KeyVaultError {
+            vault,
+            name: id.name.clone(),
+            message,
+        }
     }
 
     /// When the version last read expires, where the vault tells.
@@ -91,9 +99,14 @@ impl KeyVault {
             .await
             .map_err(|_| failed("no answer in time".to_owned()))?
             .map_err(|error| failed(explain(&error)))?;
-        let secret = response.into_model().map_err(|error| failed(chain(&error)))?;
+        let secret = response
+            .into_model()
+            .map_err(|error| failed(chain(&error)))?;
         if let Ok(mut expires) = self.expires.lock() {
-            *expires = secret.attributes.as_ref().and_then(|attributes| attributes.expires);
+            *expires = secret
+                .attributes
+                .as_ref()
+                .and_then(|attributes| attributes.expires);
         }
         match secret.value.map(|value| value.trim().to_owned()) {
             Some(value) if !value.is_empty() => Ok(value.into()),
@@ -104,7 +117,9 @@ impl KeyVault {
 
 impl std::fmt::Debug for KeyVault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeyVault").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("KeyVault")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +127,9 @@ fn explain(error: &azure_core::Error) -> String {
     let text = chain(error);
     match error.http_status() {
         Some(StatusCode::Forbidden) => {
-            format!("forbidden; grant the identity the role `Key Vault Secrets User` on the secret ({text})")
+            format!(
+                "forbidden; grant the identity the role `Key Vault Secrets User` on the secret ({text})"
+            )
         }
         Some(StatusCode::NotFound) => format!("there is no such secret ({text})"),
         _ => text,

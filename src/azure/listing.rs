@@ -23,7 +23,10 @@ pub(super) struct Items<T> {
 
 impl<T> Items<T> {
     pub(super) fn none() -> Self {
-        Self { items: Vec::new(), failure: None }
+        Self {
+            items: Vec::new(),
+            failure: None,
+        }
     }
 }
 
@@ -95,7 +98,9 @@ impl ResourceManager {
         let host = clean(url.host_str().unwrap_or_default(), 100);
         Err(malformed(
             permission,
-            &format!("the link to its next page leads to another origin ({host}) and is not followed"),
+            &format!(
+                "the link to its next page leads to another origin ({host}) and is not followed"
+            ),
         ))
     }
 }
@@ -105,10 +110,17 @@ pub(super) fn decode<'a, T: serde::Deserialize<'a>>(
     body: &'a [u8],
     permission: Permission,
 ) -> Result<T, ReadFailure> {
-    serde_json::from_slice(body)
-        .map_err(|error| malformed(permission, &clean(&format!("not the expected JSON: {error}"), 200)))
+    serde_json::from_slice(body).map_err(|error| {
+        malformed(
+            permission,
+            &clean(&format!("not the expected JSON: {error}"), 200),
+        )
+    })
 }
 
 fn malformed(permission: Permission, text: &str) -> ReadFailure {
-    failure(ReadFailureKind::Malformed, format!("{}: {text}", permission.what))
+    failure(
+        ReadFailureKind::Malformed,
+        format!("{}: {text}", permission.what),
+    )
 }

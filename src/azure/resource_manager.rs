@@ -100,7 +100,11 @@ impl ResourceManager {
                 Ok(answer) => answer,
                 Err(_) => Err(failure(
                     ReadFailureKind::Timeout,
-                    format!("{}: no answer in time from {}", permission.what, self.host()),
+                    format!(
+                        "{}: no answer in time from {}",
+                        permission.what,
+                        self.host()
+                    ),
                 )),
             };
             let (failed, wait) = match answer {
@@ -130,7 +134,11 @@ impl ResourceManager {
             if resume >= deadline {
                 return Err(failed);
             }
-            tracing::debug!(kind = failed.kind.name(), ?pause, "Azure call is tried again: {failed}");
+            tracing::debug!(
+                kind = failed.kind.name(),
+                ?pause,
+                "Azure call is tried again: {failed}"
+            );
             sleep_until(resume).await;
         }
     }
@@ -165,11 +173,17 @@ impl ResourceManager {
 
     async fn send(&self, url: &Url) -> Result<RawResponse, ReadFailure> {
         let _permit = self.permits.acquire().await.map_err(|_| {
-            failure(ReadFailureKind::Connection, "the client is shutting down".to_owned())
+            failure(
+                ReadFailureKind::Connection,
+                "the client is shutting down".to_owned(),
+            )
         })?;
         let mut request = Request::new(url.clone(), Method::Get);
         request.insert_header("accept", "application/json");
-        let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
+        let options = PipelineSendOptions {
+            skip_checks: true,
+            ..PipelineSendOptions::default()
+        };
         self.pipeline
             .send(&Context::default(), &mut request, Some(options))
             .await
@@ -187,9 +201,10 @@ impl ResourceManager {
                 ReadFailureKind::Connection,
                 format!("no connection to {}: {text}", self.host()),
             ),
-            ErrorKind::DataConversion => {
-                failure(ReadFailureKind::Malformed, format!("{}: {text}", self.host()))
-            }
+            ErrorKind::DataConversion => failure(
+                ReadFailureKind::Malformed,
+                format!("{}: {text}", self.host()),
+            ),
             ErrorKind::HttpResponse { .. } => failure(
                 ReadFailureKind::Identity,
                 format!("no token for Azure from {}: {text}", self.identity.kind()),
@@ -221,7 +236,10 @@ impl ResourceManager {
             401 => (
                 failure(
                     ReadFailureKind::Denied,
-                    format!("{what}: Azure does not accept the token of {} ({said})", self.identity.kind()),
+                    format!(
+                        "{what}: Azure does not accept the token of {} ({said})",
+                        self.identity.kind()
+                    ),
                 ),
                 None,
             ),
@@ -236,7 +254,10 @@ impl ResourceManager {
                 ),
                 None,
             ),
-            404 => (failure(ReadFailureKind::NotFound, format!("{what}: {said}")), None),
+            404 => (
+                failure(ReadFailureKind::NotFound, format!("{what}: {said}")),
+                None,
+            ),
             429 | 503 => {
                 if let Some(wait) = wait {
                     let whole_subscription = code.starts_with("SubscriptionRequests");
@@ -247,15 +268,25 @@ impl ResourceManager {
                     };
                     self.gate.close(scope, Instant::now() + wait);
                 }
-                let kind =
-                    if status == 429 { ReadFailureKind::Throttled } else { ReadFailureKind::Server };
+                let kind = if status == 429 {
+                    ReadFailureKind::Throttled
+                } else {
+                    ReadFailureKind::Server
+                };
                 let asks = wait.map(|wait| format!("; it asks to wait {} s", wait.as_secs()));
-                let text = format!("{what}: Azure refuses for now ({said}){}", asks.unwrap_or_default());
+                let text = format!(
+                    "{what}: Azure refuses for now ({said}){}",
+                    asks.unwrap_or_default()
+                );
                 (failure(kind, text), wait.or_else(|| Some(backoff(2))))
             }
-            500..=599 => {
-                (failure(ReadFailureKind::Server, format!("{what}: Azure failed ({said})")), None)
-            }
+            500..=599 => (
+                failure(
+                    ReadFailureKind::Server,
+                    format!("{what}: Azure failed ({said})"),
+                ),
+                None,
+            ),
             300..=399 => (
                 failure(
                     ReadFailureKind::Malformed,
@@ -263,7 +294,13 @@ impl ResourceManager {
                 ),
                 None,
             ),
-            _ => (failure(ReadFailureKind::Malformed, format!("{what}: refused ({said})")), None),
+            _ => (
+                failure(
+                    ReadFailureKind::Malformed,
+                    format!("{what}: refused ({said})"),
+                ),
+                None,
+            ),
         }
     }
 }
@@ -300,13 +337,17 @@ fn retry_after(response: &RawResponse) -> Option<Duration> {
 }
 
 fn subscription(url: &Url) -> &str {
-    url.path_segments().and_then(|mut segments| segments.nth(1)).unwrap_or_default()
+    url.path_segments()
+        .and_then(|mut segments| segments.nth(1))
+        .unwrap_or_default()
 }
 
 /// The narrowest scope at which a role serves this call: the scale set, or the resource group.
 fn scope_of(url: &Url) -> String {
     let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
-    let in_set = segments.get(6).is_some_and(|kind| kind.eq_ignore_ascii_case("virtualMachineScaleSets"));
+    let in_set = segments
+        .get(6)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("virtualMachineScaleSets"));
     let length = if in_set { 8 } else { 4 };
     format!("/{}", segments[..segments.len().min(length)].join("/"))
 }

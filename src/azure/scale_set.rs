@@ -93,15 +93,14 @@ impl ScaleSets {
     /// Makes the inventory; nothing is read yet.
     #[must_use]
     pub fn new(manager: ResourceManager) -> Self {
-        Self { manager, modes: Mutex::default(), told_forbidden: Mutex::default() }
+        Self {
+            manager,
+            modes: Mutex::default(),
+            told_forbidden: Mutex::default(),
+        }
     }
 
-    async fn read(
-        &self,
-        set: &ScaleSetId,
-        groups: &GroupInterfaces,
-        deadline: Instant,
-    ) -> Listing {
+    async fn read(&self, set: &ScaleSetId, groups: &GroupInterfaces, deadline: Instant) -> Listing {
         let (model, listed) = match self.mode(set) {
             Some(mode) => {
                 futures::join!(
@@ -132,25 +131,37 @@ impl ScaleSets {
             self.instances(set, mode, groups, deadline).await
         };
         match listed {
-            Ok(Listed { instances, failure: None }) => Listing::Complete(CompleteListing {
+            Ok(Listed {
+                instances,
+                failure: None,
+            }) => Listing::Complete(CompleteListing {
                 set: set.clone(),
                 capacity: model.sku.and_then(|sku| sku.capacity),
                 instances,
             }),
-            Ok(Listed { instances, failure: Some(failed) }) => incomplete(set, instances, failed),
+            Ok(Listed {
+                instances,
+                failure: Some(failed),
+            }) => incomplete(set, instances, failed),
             Err(failed) => incomplete(set, Vec::new(), failed),
         }
     }
 
     /// Remembers the mode; false if another one was assumed.
     fn learn(&self, set: &ScaleSetId, mode: Mode) -> bool {
-        self.modes
-            .lock()
-            .is_ok_and(|mut modes| modes.insert(set.clone(), mode).is_none_or(|old| old == mode))
+        self.modes.lock().is_ok_and(|mut modes| {
+            modes
+                .insert(set.clone(), mode)
+                .is_none_or(|old| old == mode)
+        })
     }
 
     async fn model(&self, set: &ScaleSetId, deadline: Instant) -> Result<ScaleSet, ReadFailure> {
-        let url = self.url(set, &["Microsoft.Compute", "virtualMachineScaleSets", &set.name], COMPUTE_API);
+        let url = self.url(
+            set,
+            &["Microsoft.Compute", "virtualMachineScaleSets", &set.name],
+            COMPUTE_API,
+        );
         let body = self.manager.get(&url, READ_SET, deadline).await.map_err(|failed| {
             if failed.kind != ReadFailureKind::NotFound {
                 return failed;
@@ -181,12 +192,22 @@ impl ScaleSets {
 
     async fn uniform(&self, set: &ScaleSetId, deadline: Instant) -> Listed {
         let base = ["Microsoft.Compute", "virtualMachineScaleSets", &set.name];
-        let interfaces = self.url(set, &[&base[..], &["networkInterfaces"]].concat(), SET_INTERFACES_API);
-        let mut machines = self.url(set, &[&base[..], &["virtualMachines"]].concat(), COMPUTE_API);
+        let interfaces = self.url(
+            set,
+            &[&base[..], &["networkInterfaces"]].concat(),
+            SET_INTERFACES_API,
+        );
+        let mut machines = self.url(
+            set,
+            &[&base[..], &["virtualMachines"]].concat(),
+            COMPUTE_API,
+        );
         append_query(&mut machines, "$expand=instanceView");
         let (interfaces, machines) = futures::join!(
-            self.manager.list::<Interface>(interfaces, LIST_SET_INTERFACES, deadline),
-            self.manager.list::<Machine>(machines, LIST_SET_MACHINES, deadline),
+            self.manager
+                .list::<Interface>(interfaces, LIST_SET_INTERFACES, deadline),
+            self.manager
+                .list::<Machine>(machines, LIST_SET_MACHINES, deadline),
         );
         // Azure answers 404 for the children of a Uniform set without instances. Whether the set
         // itself exists is told by the read beside this one.
@@ -200,18 +221,30 @@ impl ScaleSets {
         if forbidden {
             self.tell_forbidden(set, machines.failure.as_ref());
             let instances = assemble::uniform(None, &interfaces.items, &States::untold());
-            return Listed { instances, failure: interfaces.failure };
+            return Listed {
+                instances,
+                failure: interfaces.failure,
+            };
         }
-        let interface_alone =
-            States { phase: Phase::Arriving(ArrivingWhy::InterfaceOnly), ..States::untold() };
+        let interface_alone = States {
+            phase: Phase::Arriving(ArrivingWhy::InterfaceOnly),
+            ..States::untold()
+        };
         Listed {
-            instances: assemble::uniform(Some(&machines.items), &interfaces.items, &interface_alone),
+            instances: assemble::uniform(
+                Some(&machines.items),
+                &interfaces.items,
+                &interface_alone,
+            ),
             failure: interfaces.failure.or(machines.failure),
         }
     }
 
     fn tell_forbidden(&self, set: &ScaleSetId, failed: Option<&ReadFailure>) {
-        let first = self.told_forbidden.lock().is_ok_and(|mut told| told.insert(set.clone()));
+        let first = self
+            .told_forbidden
+            .lock()
+            .is_ok_and(|mut told| told.insert(set.clone()));
         if let (true, Some(failed)) = (first, failed) {
             tracing::warn!(
                 set = %set,
@@ -251,7 +284,10 @@ impl ScaleSets {
             failed = failed.or(lookup.failure);
             found.extend(lookup.items);
         }
-        Ok(Listed { instances: assemble::flexible(&machines.items, &found), failure: failed })
+        Ok(Listed {
+            instances: assemble::flexible(&machines.items, &found),
+            failure: failed,
+        })
     }
 
     /// The machines that name the set as theirs, with their states and interfaces.
@@ -260,14 +296,21 @@ impl ScaleSets {
             let mut url = self.url(set, &["Microsoft.Compute", "virtualMachines"], COMPUTE_API);
             // The quotes around the property's name belong to the expression.
             let id = set.path().replace('\'', "''");
-            append_query(&mut url, &format!("$filter='virtualMachineScaleSet/id' eq '{id}'{expand}"));
+            append_query(
+                &mut url,
+                &format!("$filter='virtualMachineScaleSet/id' eq '{id}'{expand}"),
+            );
             url
         };
-        let mut listed: Items<Machine> =
-            self.manager.list(url("&$expand=instanceView"), LIST_MACHINES, deadline).await;
+        let mut listed: Items<Machine> = self
+            .manager
+            .list(url("&$expand=instanceView"), LIST_MACHINES, deadline)
+            .await;
         let lacks_profile = |machine: &Machine| {
             let creating = matches!(assemble::states(machine).phase, Phase::Arriving(_));
-            assemble::references(machine).is_none() && !creating && assemble::states(machine).counted
+            assemble::references(machine).is_none()
+                && !creating
+                && assemble::states(machine).counted
         };
         // An expanded reply may lack parts of the model: then the plain one has them.
         if listed.failure.is_none() && listed.items.iter().any(lacks_profile) {
@@ -292,15 +335,29 @@ impl ScaleSets {
         groups: &GroupInterfaces,
         deadline: Instant,
     ) -> Items<Interface> {
-        let key = (set.subscription.to_lowercase(), set.resource_group.to_lowercase());
-        let Some(cell) =
-            groups.lock().ok().map(|mut groups| Arc::clone(groups.entry(key).or_default()))
+        let key = (
+            set.subscription.to_lowercase(),
+            set.resource_group.to_lowercase(),
+        );
+        let Some(cell) = groups
+            .lock()
+            .ok()
+            .map(|mut groups| Arc::clone(groups.entry(key).or_default()))
         else {
             let message = "the list of interfaces is not available".to_owned();
-            return Items { items: vec![], failure: Some(failure(ReadFailureKind::Malformed, message)) };
+            return Items {
+                items: vec![],
+                failure: Some(failure(ReadFailureKind::Malformed, message)),
+            };
         };
-        let url = self.url(set, &["Microsoft.Network", "networkInterfaces"], NETWORK_API);
-        cell.get_or_init(|| self.manager.list(url, LIST_INTERFACES, deadline)).await.clone()
+        let url = self.url(
+            set,
+            &["Microsoft.Network", "networkInterfaces"],
+            NETWORK_API,
+        );
+        cell.get_or_init(|| self.manager.list(url, LIST_INTERFACES, deadline))
+            .await
+            .clone()
     }
 
     /// Interfaces that their group's list does not show: attached from another group, or in a
@@ -319,7 +376,9 @@ impl ScaleSets {
             looked_up.failure = Some(failure(ReadFailureKind::Malformed, message));
         }
         let lookups = missing.iter().take(SINGLE_LOOKUPS).map(|id| async move {
-            let Some(url) = self.interface_url(id) else { return (id, Ok(None)) };
+            let Some(url) = self.interface_url(id) else {
+                return (id, Ok(None));
+            };
             let answer = match self.manager.get(&url, LIST_INTERFACES, deadline).await {
                 Ok(body) => decode::<Interface>(&body, LIST_INTERFACES).map(Some),
                 Err(failed) if failed.kind == ReadFailureKind::NotFound => Ok(None),
@@ -348,14 +407,24 @@ impl ScaleSets {
             resource_group: id.resource_group().to_owned(),
             name: String::new(),
         };
-        Some(self.url(&set, &["Microsoft.Network", "networkInterfaces", name], NETWORK_API))
+        Some(self.url(
+            &set,
+            &["Microsoft.Network", "networkInterfaces", name],
+            NETWORK_API,
+        ))
     }
 
     fn url(&self, set: &ScaleSetId, provider_path: &[&str], version: &str) -> Url {
         let mut url = self.manager.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.clear();
-            path.extend(["subscriptions", &set.subscription, "resourceGroups", &set.resource_group, "providers"]);
+            path.extend([
+                "subscriptions",
+                &set.subscription,
+                "resourceGroups",
+                &set.resource_group,
+                "providers",
+            ]);
             path.extend(provider_path);
         }
         append_query(&mut url, &format!("api-version={version}"));
@@ -368,8 +437,16 @@ struct Listed {
     failure: Option<ReadFailure>,
 }
 
-fn incomplete(set: &ScaleSetId, seen: Vec<crate::model::Instance>, failure: ReadFailure) -> Listing {
-    Listing::Incomplete { set: set.clone(), seen, failure }
+fn incomplete(
+    set: &ScaleSetId,
+    seen: Vec<crate::model::Instance>,
+    failure: ReadFailure,
+) -> Listing {
+    Listing::Incomplete {
+        set: set.clone(),
+        seen,
+        failure,
+    }
 }
 
 /// Appends to the query, with blanks as `%20`: a form encoder's `+` is not a blank to every part
@@ -383,7 +460,10 @@ fn append_query(url: &mut Url, pairs: &str) {
 }
 
 fn mode_of(model: &ScaleSet) -> Mode {
-    let mode = model.properties.as_ref().and_then(|properties| properties.orchestration_mode.as_deref());
+    let mode = model
+        .properties
+        .as_ref()
+        .and_then(|properties| properties.orchestration_mode.as_deref());
     match mode {
         Some(mode) if mode.eq_ignore_ascii_case("Flexible") => Mode::Flexible,
         _ => Mode::Uniform,
@@ -395,7 +475,11 @@ fn empty_if_not_found<T>(listed: Items<T>) -> Items<T> {
         .failure
         .as_ref()
         .is_some_and(|failed| failed.kind == ReadFailureKind::NotFound);
-    if not_found && listed.items.is_empty() { Items::none() } else { listed }
+    if not_found && listed.items.is_empty() {
+        Items::none()
+    } else {
+        listed
+    }
 }
 
 fn same_id(a: &Machine, b: &Machine) -> bool {

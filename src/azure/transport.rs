@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::http::{
-    AsyncRawResponse, ClientOptions, HttpClient, Request, RetryOptions, Transport,
-    UserAgentOptions,
+    AsyncRawResponse, ClientOptions, HttpClient, Request, RetryOptions, Transport, UserAgentOptions,
 };
 use futures::StreamExt as _;
 
@@ -46,7 +45,10 @@ impl Transports {
     /// Wraps the client.
     #[must_use]
     pub fn new(client: reqwest::Client) -> Self {
-        Self { client, calls: Arc::default() }
+        Self {
+            client,
+            calls: Arc::default(),
+        }
     }
 
     /// SDK options with this transport and `retry`.
@@ -57,7 +59,6 @@ impl Transports {
             retry,
             user_agent: UserAgentOptions {
                 application_id: Some("nginx-vmss-sync".into()),
-                ..UserAgentOptions::default()
             },
             ..ClientOptions::default()
         }
@@ -83,7 +84,10 @@ impl HttpClient for Transports {
             if seen > BODY_LIMIT_BYTES {
                 return Err(azure_core::Error::with_message(
                     azure_core::error::ErrorKind::DataConversion,
-                    format!("the body is larger than {} MiB", BODY_LIMIT_BYTES / 1024 / 1024),
+                    format!(
+                        "the body is larger than {} MiB",
+                        BODY_LIMIT_BYTES / 1024 / 1024
+                    ),
                 ));
             }
             Ok(chunk)

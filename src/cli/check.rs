@@ -61,7 +61,11 @@ impl Findings {
                 println!("{:#}", json!({ "ok": !failed, "findings": findings }));
             }
         }
-        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }
 
@@ -108,7 +112,9 @@ async fn examine(config: &Config, services: &Services, findings: &mut Findings) 
         Ok(versions) => findings.add(
             Grade::Failed,
             subject,
-            format!("offers API versions {versions:?}, 9 is needed: update NGINX Plus to R30 or later"),
+            format!(
+                "offers API versions {versions:?}, 9 is needed: update NGINX Plus to R30 or later"
+            ),
         ),
         Err(error) => findings.add(Grade::Failed, subject, error.to_string()),
     }
@@ -133,10 +139,15 @@ async fn examine(config: &Config, services: &Services, findings: &mut Findings) 
         let subject = format!("scale set {set}");
         match listing {
             Listing::Complete(listing) => {
-                let capacity =
-                    listing.capacity.map_or_else(|| "not told".to_owned(), |n| n.to_string());
+                let capacity = listing
+                    .capacity
+                    .map_or_else(|| "not told".to_owned(), |n| n.to_string());
                 let count = listing.instances.len();
-                findings.add(Grade::Ok, subject, format!("{count} instances, capacity {capacity}"));
+                findings.add(
+                    Grade::Ok,
+                    subject,
+                    format!("{count} instances, capacity {capacity}"),
+                );
             }
             Listing::Incomplete { failure, .. } => {
                 findings.add(Grade::Failed, subject, failure.message);

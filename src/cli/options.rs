@@ -37,7 +37,7 @@ pub struct Options {
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
-    /// The configuration file [default: VMSS_SYNC_CONFIG, VMSS_SYNC_CONFIG_PATH, config.yaml]
+    /// The configuration file; without it `VMSS_SYNC_CONFIG`, `VMSS_SYNC_CONFIG_PATH`, `config.yaml`
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// Append the log to this file
@@ -89,7 +89,10 @@ pub fn normalize(arguments: Vec<String>) -> Vec<String> {
             if bare == old && argument.starts_with('-') {
                 return new.to_owned();
             }
-            if let Some(value) = bare.strip_prefix(old).and_then(|rest| rest.strip_prefix('=')) {
+            if let Some(value) = bare
+                .strip_prefix(old)
+                .and_then(|rest| rest.strip_prefix('='))
+            {
                 return format!("{new}={value}");
             }
         }

@@ -22,7 +22,10 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(super) async fn plan(config: &Config, format: Format) -> anyhow::Result<ExitCode> {
     let services = Services::new(config)?;
     let deadline = Instant::now() + DEADLINE;
-    let report = services.reconciler.pass(&Scope::All, &Intent::Show, deadline).await;
+    let report = services
+        .reconciler
+        .pass(&Scope::All, &Intent::Show, deadline)
+        .await;
     match format {
         Format::Text => {
             let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -34,7 +37,11 @@ pub(super) async fn plan(config: &Config, format: Format) -> anyhow::Result<Exit
         }
     }
     let pending = |upstream: &UpstreamReport| {
-        !upstream.held.is_empty() || upstream.planned.as_ref().is_some_and(|steps| !steps.is_empty())
+        !upstream.held.is_empty()
+            || upstream
+                .planned
+                .as_ref()
+                .is_some_and(|steps| !steps.is_empty())
     };
     Ok(if report.outcome() == Outcome::Failed {
         ExitCode::FAILURE
@@ -48,7 +55,11 @@ pub(super) async fn plan(config: &Config, format: Format) -> anyhow::Result<Exit
 /// The plan for people.
 fn text(report: &PassReport, colour: bool) -> String {
     let paint = |code: &str, text: &str| {
-        if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if colour {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     };
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -64,7 +75,11 @@ fn text(report: &PassReport, colour: bool) -> String {
                 Step::Replace { .. } => ("~", "36", "  replace: backup differs".to_owned()),
                 Step::Patch { changes, .. } => ("~", "36", format!("  {}", changes.describe())),
             };
-            let _ = writeln!(out, "  {}", paint(code, &format!("{sign} {}{why}", step.address())));
+            let _ = writeln!(
+                out,
+                "  {}",
+                paint(code, &format!("{sign} {}{why}", step.address()))
+            );
         }
         for held in &upstream.held {
             let line = format!(
@@ -87,7 +102,11 @@ fn text(report: &PassReport, colour: bool) -> String {
             let _ = writeln!(out, "  {}", paint("31", &line));
         }
         if steps.is_empty() && upstream.held.is_empty() && upstream.failures.is_empty() {
-            let _ = writeln!(out, "  nothing to change, {} servers", upstream.servers.len());
+            let _ = writeln!(
+                out,
+                "  nothing to change, {} servers",
+                upstream.servers.len()
+            );
         }
     }
     out

@@ -39,7 +39,9 @@ pub(super) async fn listen() -> anyhow::Result<TcpListener> {
 pub(super) async fn serve(listener: TcpListener, common: &Common) -> anyhow::Result<ExitCode> {
     let app = Arc::new(App::default());
     tokio::spawn(prepare(Arc::clone(&app), common.clone()));
-    axum::serve(listener, router(app)).await.context("the server ended")?;
+    axum::serve(listener, router(app))
+        .await
+        .context("the server ended")?;
     bail!("the server ended")
 }
 
@@ -52,7 +54,10 @@ async fn prepare(app: Arc<App>, common: Common) {
         }
         let services = Services::new(&config).map_err(|error| ConfigError {
             origin: "start-up".to_owned(),
-            problems: vec![Problem { path: String::new(), message: error.to_string() }],
+            problems: vec![Problem {
+                path: String::new(),
+                message: error.to_string(),
+            }],
         })?;
         tracing::info!(
             upstreams = config.upstreams.len(),

@@ -25,10 +25,16 @@ pub(super) async fn sync(
     let services = Services::new(config)?;
     let reconciler = &services.reconciler;
     if !watch {
-        let report = reconciler.pass(&Scope::All, &Intent::Apply, Instant::now() + PASS).await;
+        let report = reconciler
+            .pass(&Scope::All, &Intent::Apply, Instant::now() + PASS)
+            .await;
         tell(&report, common, true);
         let failed = report.outcome() == Outcome::Failed;
-        return Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+        return Ok(if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        });
     }
     tracing::info!("nginx-vmss-sync version {}", env!("CARGO_PKG_VERSION"));
     let mut terminate = signal(SignalKind::terminate())?;

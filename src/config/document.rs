@@ -16,7 +16,10 @@ pub(super) struct Problems(RefCell<Vec<Problem>>);
 
 impl Problems {
     pub(super) fn add(&self, path: &str, message: impl Into<String>) {
-        self.0.borrow_mut().push(Problem { path: path.to_owned(), message: message.into() });
+        self.0.borrow_mut().push(Problem {
+            path: path.to_owned(),
+            message: message.into(),
+        });
     }
 
     pub(super) fn into_vec(self) -> Vec<Problem> {
@@ -65,10 +68,17 @@ impl<'a, 'y> Mapping<'a, 'y> {
         problems: &'a Problems,
     ) -> Option<Self> {
         let Yaml::Mapping(entries) = node else {
-            problems.add(path, format!("must be a mapping (`key: value`), not {}", describe(node)));
+            problems.add(
+                path,
+                format!("must be a mapping (`key: value`), not {}", describe(node)),
+            );
             return None;
         };
-        let mapping = Self { entries, path, problems };
+        let mapping = Self {
+            entries,
+            path,
+            problems,
+        };
         for key in entries.keys() {
             match (key.as_str(), known) {
                 (None, _) => problems.add(path, format!("{} is not a key", describe(key))),
@@ -83,12 +93,19 @@ impl<'a, 'y> Mapping<'a, 'y> {
 
     pub(super) fn path_of(&self, key: &str) -> String {
         let key: String = key.escape_debug().take(80).collect();
-        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// The value of a key; a `null` counts as absent, as in the Go agent.
     pub(super) fn get(&self, key: &str) -> Option<&'a Yaml<'y>> {
-        let (_, value) = self.entries.iter().find(|(name, _)| name.as_str() == Some(key))?;
+        let (_, value) = self
+            .entries
+            .iter()
+            .find(|(name, _)| name.as_str() == Some(key))?;
         (!value.is_null()).then_some(value)
     }
 
@@ -128,7 +145,9 @@ impl<'a, 'y> Mapping<'a, 'y> {
     pub(super) fn number(&self, key: &str, least: u64, most: u64) -> Option<u64> {
         let node = self.get(key)?;
         match node.as_integer() {
-            Some(number) if (i128::from(least)..=i128::from(most)).contains(&i128::from(number)) => {
+            Some(number)
+                if (i128::from(least)..=i128::from(most)).contains(&i128::from(number)) =>
+            {
                 u64::try_from(number).ok()
             }
             Some(number) => {
@@ -136,7 +155,10 @@ impl<'a, 'y> Mapping<'a, 'y> {
                 None
             }
             None => {
-                self.problem(key, format!("must be a whole number, not {}", describe(node)));
+                self.problem(
+                    key,
+                    format!("must be a whole number, not {}", describe(node)),
+                );
                 None
             }
         }
@@ -146,7 +168,10 @@ impl<'a, 'y> Mapping<'a, 'y> {
         let node = self.get(key)?;
         let found = node.as_bool();
         if found.is_none() {
-            self.problem(key, format!("must be true or false, not {}", describe(node)));
+            self.problem(
+                key,
+                format!("must be true or false, not {}", describe(node)),
+            );
         }
         found
     }
@@ -154,12 +179,21 @@ impl<'a, 'y> Mapping<'a, 'y> {
     /// One of a few words; the case matters only where `any_case` is false.
     pub(super) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(key)?;
-        let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        let found = choices
+            .iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text));
         if found.is_none() {
-            let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+            let words: Vec<String> = choices
+                .iter()
+                .map(|(word, _)| format!("`{word}`"))
+                .collect();
             self.problem(
                 key,
-                format!("`{}` is not one of {}", text.escape_debug(), words.join(", ")),
+                format!(
+                    "`{}` is not one of {}",
+                    text.escape_debug(),
+                    words.join(", ")
+                ),
             );
         }
         found.map(|(_, value)| *value)
@@ -177,7 +211,12 @@ impl<'a, 'y> Mapping<'a, 'y> {
 fn unknown(name: &str, known: &[Key]) -> String {
     let nearest = known
         .iter()
-        .map(|key| (strsim::jaro_winkler(&name.to_lowercase(), key.name), key.name))
+        .map(|key| {
+            (
+                strsim::jaro_winkler(&name.to_lowercase(), key.name),
+                key.name,
+            )
+        })
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
         Some((likeness, nearest)) if likeness > 0.75 => {

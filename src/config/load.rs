@@ -24,7 +24,11 @@ impl Environment {
     /// Reads the process's environment. An empty value counts as unset, as in the portal.
     #[must_use]
     pub fn from_process() -> Self {
-        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let read = |name: &str| {
+            std::env::var(name)
+                .ok()
+                .filter(|value| !value.trim().is_empty())
+        };
         Self {
             config: read("VMSS_SYNC_CONFIG"),
             config_path: read("VMSS_SYNC_CONFIG_PATH").map(PathBuf::from),

@@ -15,9 +15,27 @@ use super::{ApiKeySource, Config, ConfigError, Problem, ResourceManager};
 
 /// The endpoint and audience of each cloud's Resource Manager.
 const CLOUDS: [(&str, (&str, &str)); 3] = [
-    ("AzurePublic", ("https://management.azure.com/", "https://management.azure.com")),
-    ("AzureUSGovernment", ("https://management.usgovcloudapi.net/", "https://management.usgovcloudapi.net")),
-    ("AzureChina", ("https://management.chinacloudapi.cn/", "https://management.chinacloudapi.cn")),
+    (
+        "AzurePublic",
+        (
+            "https://management.azure.com/",
+            "https://management.azure.com",
+        ),
+    ),
+    (
+        "AzureUSGovernment",
+        (
+            "https://management.usgovcloudapi.net/",
+            "https://management.usgovcloudapi.net",
+        ),
+    ),
+    (
+        "AzureChina",
+        (
+            "https://management.chinacloudapi.cn/",
+            "https://management.chinacloudapi.cn",
+        ),
+    ),
 ];
 
 /// Reads the text of a configuration.
@@ -38,9 +56,15 @@ pub fn parse(text: &str, origin: &str, environment: &Environment) -> Result<Conf
         _ => {
             if problems.is_empty() {
                 let message = "it could not be read".to_owned();
-                problems.push(Problem { path: String::new(), message });
+                problems.push(Problem {
+                    path: String::new(),
+                    message,
+                });
             }
-            Err(ConfigError { origin: origin.to_owned(), problems })
+            Err(ConfigError {
+                origin: origin.to_owned(),
+                problems,
+            })
         }
     }
 }
@@ -97,7 +121,10 @@ fn resource_manager(root: &Mapping<'_, '_>) -> Option<ResourceManager> {
         None => Url::parse(endpoint).ok(),
         Some(text) => match plain_url(text) {
             Ok(url) if url.scheme() != "https" => {
-                root.problem("resource_manager_endpoint", "must be https: a token is sent there");
+                root.problem(
+                    "resource_manager_endpoint",
+                    "must be https: a token is sent there",
+                );
                 None
             }
             Ok(url) if url.path() != "/" => {
@@ -112,11 +139,20 @@ fn resource_manager(root: &Mapping<'_, '_>) -> Option<ResourceManager> {
         },
     };
     let audience = root.text("resource_manager_audience").unwrap_or(audience);
-    let audience = audience.trim_end_matches("/.default").trim_end_matches('/').to_owned();
+    let audience = audience
+        .trim_end_matches("/.default")
+        .trim_end_matches('/')
+        .to_owned();
     if root.get("resource_manager_audience").is_some() && plain_url(&audience).is_err() {
-        root.problem("resource_manager_audience", "must be a URL, e.g. `https://management.azure.com`");
+        root.problem(
+            "resource_manager_audience",
+            "must be a URL, e.g. `https://management.azure.com`",
+        );
     }
-    Some(ResourceManager { endpoint: endpoint?, audience })
+    Some(ResourceManager {
+        endpoint: endpoint?,
+        audience,
+    })
 }
 
 fn api_endpoint(root: &Mapping<'_, '_>, warnings: &mut Vec<String>) -> Option<Url> {
@@ -142,7 +178,10 @@ fn api_endpoint(root: &Mapping<'_, '_>, warnings: &mut Vec<String>) -> Option<Ur
     if let Some(host) = url.host()
         && is_metadata_service(&host)
     {
-        root.problem("api_endpoint", "is the platform's metadata service, not an NGINX Plus API");
+        root.problem(
+            "api_endpoint",
+            "is the platform's metadata service, not an NGINX Plus API",
+        );
         return None;
     }
     let path = url.path().trim_end_matches('/').to_owned();
@@ -174,9 +213,13 @@ struct CustomHeaders {
 
 fn custom_headers(root: &Mapping<'_, '_>, problems: &Problems) -> CustomHeaders {
     let mut headers = CustomHeaders::default();
-    let Some(node) = root.get("custom_headers") else { return headers };
+    let Some(node) = root.get("custom_headers") else {
+        return headers;
+    };
     let path = root.path_of("custom_headers");
-    let Some(mapping) = Mapping::new(node, &path, None, problems) else { return headers };
+    let Some(mapping) = Mapping::new(node, &path, None, problems) else {
+        return headers;
+    };
     for name in mapping.keys() {
         let valid_name = name
             .chars()
@@ -185,7 +228,9 @@ fn custom_headers(root: &Mapping<'_, '_>, problems: &Problems) -> CustomHeaders 
             mapping.problem(name, "is not a header name");
             continue;
         }
-        let Some(value) = mapping.scalar(name) else { continue };
+        let Some(value) = mapping.scalar(name) else {
+            continue;
+        };
         if value.chars().any(|c| c.is_control() || !c.is_ascii()) {
             mapping.problem(name, "has a character that cannot stand in a header");
         } else if name.eq_ignore_ascii_case("authorization") {
@@ -209,11 +254,17 @@ fn api_key(
     warnings: &mut Vec<String>,
 ) -> ApiKeySource {
     let secret = root.text("api_key_secret").and_then(|text| {
-        secret_id(text).map_err(|message| root.problem("api_key_secret", message)).ok()
+        secret_id(text)
+            .map_err(|message| root.problem("api_key_secret", message))
+            .ok()
     });
     let configured = root.get("api_key_secret").is_some();
     if authorization.is_some() && (configured || environment.api_key.is_some()) {
-        let other = if configured { "`api_key_secret`" } else { "NGINXAAS_DATAPLANE_API_KEY" };
+        let other = if configured {
+            "`api_key_secret`"
+        } else {
+            "NGINXAAS_DATAPLANE_API_KEY"
+        };
         root.problem(
             "custom_headers",
             format!("has an `Authorization`, and {other} is set too: keep one source of the key"),

@@ -10,7 +10,10 @@ use super::SecretId;
 /// `sync_interval`; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let bad = || {
-        format!("`{}` is not a duration: use e.g. `5s`, `500ms` or `1m30s`", text.escape_debug())
+        format!(
+            "`{}` is not a duration: use e.g. `5s`, `500ms` or `1m30s`",
+            text.escape_debug()
+        )
     };
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
@@ -21,10 +24,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err(bad());
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(bad)?;
         let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
         rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let letters = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
         let factor = match &rest[..letters] {
             "ms" => 0.001,
             "s" => 1.0,
@@ -36,7 +43,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         total += number * factor;
     }
     // A day is more than any setting here means.
-    if total <= 86_400.0 { Ok(Duration::from_secs_f64(total)) } else { Err(bad()) }
+    if total <= 86_400.0 {
+        Ok(Duration::from_secs_f64(total))
+    } else {
+        Err(bad())
+    }
 }
 
 /// Whether the host is this machine, where plain http and a vault without a public name are safe.
@@ -74,8 +85,12 @@ pub(super) fn secret_id(text: &str) -> Result<SecretId, String> {
     if url.scheme() != "https" {
         return Err(format!("must be https; {form}"));
     }
-    let segments: Vec<&str> =
-        url.path_segments().into_iter().flatten().filter(|segment| !segment.is_empty()).collect();
+    let segments: Vec<&str> = url
+        .path_segments()
+        .into_iter()
+        .flatten()
+        .filter(|segment| !segment.is_empty())
+        .collect();
     let (name, version) = match segments[..] {
         ["secrets", name] => (name, None),
         ["secrets", name, version] => (name, Some(version)),
@@ -87,11 +102,17 @@ pub(super) fn secret_id(text: &str) -> Result<SecretId, String> {
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     };
     if !allowed(name) || !version.is_none_or(allowed) {
-        return Err(format!("a secret's name and version have 1 to 127 letters, digits and `-`; {form}"));
+        return Err(format!(
+            "a secret's name and version have 1 to 127 letters, digits and `-`; {form}"
+        ));
     }
     let mut vault = url.clone();
     vault.set_path("/");
-    Ok(SecretId { vault, name: name.to_owned(), version: version.map(str::to_owned) })
+    Ok(SecretId {
+        vault,
+        name: name.to_owned(),
+        version: version.map(str::to_owned),
+    })
 }
 
 /// Checks an Azure resource group or scale set name.
@@ -140,7 +161,10 @@ mod tests {
     fn a_secret_name_cannot_climb_out_of_its_path() {
         let id = secret_id("https://v.vault.azure.net:8443/secrets/key/0123abc").unwrap();
         assert_eq!(id.vault.as_str(), "https://v.vault.azure.net:8443/");
-        assert_eq!((id.name.as_str(), id.version.as_deref()), ("key", Some("0123abc")));
+        assert_eq!(
+            (id.name.as_str(), id.version.as_deref()),
+            ("key", Some("0123abc"))
+        );
         for bad in [
             "http://v.vault.azure.net/secrets/key",
             "https://v.vault.azure.net/keys/key",

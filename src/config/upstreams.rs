@@ -16,11 +16,17 @@ use crate::model::{
 /// Reads all entries.
 pub(super) fn upstreams(root: &Mapping<'_, '_>, problems: &Problems) -> Vec<Upstream> {
     let Some(node) = root.get("upstreams") else {
-        root.problem("upstreams", "is required: a list with at least one upstream");
+        root.problem(
+            "upstreams",
+            "is required: a list with at least one upstream",
+        );
         return Vec::new();
     };
     let Yaml::Sequence(entries) = node else {
-        root.problem("upstreams", format!("must be a list (`- name: ...`), not {}", describe(node)));
+        root.problem(
+            "upstreams",
+            format!("must be a list (`- name: ...`), not {}", describe(node)),
+        );
         return Vec::new();
     };
     if entries.is_empty() {
@@ -41,13 +47,21 @@ pub(super) fn upstreams(root: &Mapping<'_, '_>, problems: &Problems) -> Vec<Upst
         let Some(mapping) = Mapping::new(entry, &path, Some(&UPSTREAM_KEYS), problems) else {
             continue;
         };
-        let Some(upstream) = upstream(&mapping, root, defaults) else { continue };
-        match upstreams.iter_mut().find(|(_, known)| known.key == upstream.key) {
+        let Some(upstream) = upstream(&mapping, root, defaults) else {
+            continue;
+        };
+        match upstreams
+            .iter_mut()
+            .find(|(_, known)| known.key == upstream.key)
+        {
             None => upstreams.push((path, upstream)),
             Some((first, known)) => merge(&mapping, first, known, upstream),
         }
     }
-    upstreams.into_iter().map(|(_, upstream)| upstream).collect()
+    upstreams
+        .into_iter()
+        .map(|(_, upstream)| upstream)
+        .collect()
 }
 
 #[derive(Clone, Copy)]
@@ -83,7 +97,9 @@ fn upstream(
     if entry.get("port").is_none() {
         entry.problem("port", "is required, e.g. `port: 80`");
     }
-    let port = entry.number("port", 1, 65_535).and_then(|port| u16::try_from(port).ok());
+    let port = entry
+        .number("port", 1, 65_535)
+        .and_then(|port| u16::try_from(port).ok());
     let set = entry
         .required("virtual_machine_scale_set", "backend-one-vmss")
         .and_then(|name| checked(entry, "virtual_machine_scale_set", azure_name(name)));
@@ -91,7 +107,11 @@ fn upstream(
         if entry.get(key).is_none() && root.get(key).is_none() {
             root.problem(key, format!("is required, e.g. `{key}: {example}`"));
         }
-        if entry.get(key).is_some() { own.map(str::to_owned) } else { default.map(str::to_owned) }
+        if entry.get(key).is_some() {
+            own.map(str::to_owned)
+        } else {
+            default.map(str::to_owned)
+        }
     };
     let own_subscription = entry
         .text("subscription_id")
@@ -105,14 +125,27 @@ fn upstream(
         defaults.subscription,
         "00000000-0000-0000-0000-000000000000",
     );
-    let resource_group =
-        place("resource_group_name", own_group, defaults.resource_group, "my-resource-group");
+    let resource_group = place(
+        "resource_group_name",
+        own_group,
+        defaults.resource_group,
+        "my-resource-group",
+    );
     let ownership = entry
-        .choice("ownership", &[("exclusive", Ownership::Exclusive), ("scoped", Ownership::Scoped)])
+        .choice(
+            "ownership",
+            &[
+                ("exclusive", Ownership::Exclusive),
+                ("scoped", Ownership::Scoped),
+            ],
+        )
         .unwrap_or(Ownership::Exclusive);
     let networks = networks(entry);
     if ownership == Ownership::Scoped && networks.as_ref().is_some_and(Vec::is_empty) {
-        entry.problem("networks", "is required with `ownership: scoped`, e.g. `[10.1.0.0/16]`");
+        entry.problem(
+            "networks",
+            "is required with `ownership: scoped`, e.g. `[10.1.0.0/16]`",
+        );
     }
     let policy = entry
         .choice(
@@ -133,7 +166,10 @@ fn upstream(
     Some(Upstream {
         add_before_running: entry.boolean("add_before_running").unwrap_or(false),
         require_healthy: entry.boolean("require_healthy").unwrap_or(false),
-        key: UpstreamKey { kind: kind?, name: name? },
+        key: UpstreamKey {
+            kind: kind?,
+            name: name?,
+        },
         sources: vec![Source {
             set: ScaleSetId {
                 subscription: subscription?,
@@ -154,7 +190,10 @@ fn upstream(
 fn parameters(entry: &Mapping<'_, '_>) -> ServerParameters {
     let fail_timeout = time(entry, "fail_timeout", NginxTime::from_seconds(10));
     if !fail_timeout.is_whole_seconds() {
-        entry.problem("fail_timeout", "must be whole seconds: NGINX stores no fraction");
+        entry.problem(
+            "fail_timeout",
+            "must be whole seconds: NGINX stores no fraction",
+        );
     }
     let slow_start = time(entry, "slow_start", NginxTime::default());
     let backup = entry.boolean("backup");
@@ -163,7 +202,10 @@ fn parameters(entry: &Mapping<'_, '_>) -> ServerParameters {
         max_fails: entry.number("max_fails", 0, 2_147_483_647).unwrap_or(1),
         fail_timeout,
         slow_start,
-        optional: OptionalParameters { weight: entry.number("weight", 1, 65_535), backup },
+        optional: OptionalParameters {
+            weight: entry.number("weight", 1, 65_535),
+            backup,
+        },
     }
 }
 
@@ -179,14 +221,22 @@ fn time(entry: &Mapping<'_, '_>, key: &str, default: NginxTime) -> NginxTime {
 }
 
 fn networks(entry: &Mapping<'_, '_>) -> Option<Vec<IpNet>> {
-    let Some(node) = entry.get("networks") else { return Some(Vec::new()) };
+    let Some(node) = entry.get("networks") else {
+        return Some(Vec::new());
+    };
     let Yaml::Sequence(items) = node else {
-        entry.problem("networks", format!("must be a list of CIDRs, not {}", describe(node)));
+        entry.problem(
+            "networks",
+            format!("must be a list of CIDRs, not {}", describe(node)),
+        );
         return None;
     };
     let mut networks = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        match item.as_str().and_then(|text| text.trim().parse::<IpNet>().ok()) {
+        match item
+            .as_str()
+            .and_then(|text| text.trim().parse::<IpNet>().ok())
+        {
             Some(network) => networks.push(network.trunc()),
             None => entry.problem(
                 &format!("networks[{index}]"),
@@ -203,7 +253,9 @@ fn merge(entry: &Mapping<'_, '_>, first: &str, known: &mut Upstream, other: Upst
         if differs {
             entry.problem(
                 name,
-                format!("differs from {first}, which feeds the same upstream: give both the same value"),
+                format!(
+                    "differs from {first}, which feeds the same upstream: give both the same value"
+                ),
             );
         }
     };
@@ -214,16 +266,28 @@ fn merge(entry: &Mapping<'_, '_>, first: &str, known: &mut Upstream, other: Upst
     differing("slow_start", a.slow_start != b.slow_start);
     differing("weight", a.optional.weight != b.optional.weight);
     differing("backup", a.optional.backup != b.optional.backup);
-    differing("max_removal_percent", known.max_removal_percent != other.max_removal_percent);
+    differing(
+        "max_removal_percent",
+        known.max_removal_percent != other.max_removal_percent,
+    );
     differing("drain_timeout", known.drain_timeout != other.drain_timeout);
-    differing("add_before_running", known.add_before_running != other.add_before_running);
-    differing("require_healthy", known.require_healthy != other.require_healthy);
+    differing(
+        "add_before_running",
+        known.add_before_running != other.add_before_running,
+    );
+    differing(
+        "require_healthy",
+        known.require_healthy != other.require_healthy,
+    );
     differing("ownership", known.ownership != other.ownership);
     differing("networks", known.networks != other.networks);
     differing("policy", known.policy != other.policy);
     for source in other.sources {
         if known.sources.contains(&source) {
-            entry.problem("virtual_machine_scale_set", format!("is the same source as in {first}"));
+            entry.problem(
+                "virtual_machine_scale_set",
+                format!("is the same source as in {first}"),
+            );
         } else {
             known.sources.push(source);
         }

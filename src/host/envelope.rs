@@ -29,7 +29,10 @@ impl Invocation {
             .and_then(|value| value.to_str().ok())
             .map_or_else(|| "-".to_owned(), |id| clean(id, 64));
         let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-        Self { id, data: envelope.map(|envelope| envelope.data) }
+        Self {
+            id,
+            data: envelope.map(|envelope| envelope.data),
+        }
     }
 
     /// The value of a binding. The host encodes whatever is not an object as a JSON text, so a text
@@ -55,7 +58,11 @@ pub(super) struct HttpAnswer {
 
 impl HttpAnswer {
     pub(super) fn json(status: u16, body: &Value) -> Self {
-        Self { status, content_type: "application/json", body: body.to_string() }
+        Self {
+            status,
+            content_type: "application/json",
+            body: body.to_string(),
+        }
     }
 }
 
@@ -72,11 +79,19 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn done(logs: Vec<String>) -> Self {
-        Self { failed: false, logs, answer: None }
+        Self {
+            failed: false,
+            logs,
+            answer: None,
+        }
     }
 
     pub(super) fn failed(logs: Vec<String>) -> Self {
-        Self { failed: true, logs, answer: None }
+        Self {
+            failed: true,
+            logs,
+            answer: None,
+        }
     }
 
     pub(super) fn with(mut self, answer: HttpAnswer) -> Self {
@@ -89,7 +104,11 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let outputs = match self.answer {
             None => json!({}),
-            Some(HttpAnswer { status, content_type, body }) => json!({
+            Some(HttpAnswer {
+                status,
+                content_type,
+                body,
+            }) => json!({
                 "res": {
                     "statusCode": status,
                     "headers": {
@@ -102,8 +121,11 @@ impl IntoResponse for Reply {
                 }
             }),
         };
-        let status =
-            if self.failed { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        let status = if self.failed {
+            StatusCode::INTERNAL_SERVER_ERROR
+        } else {
+            StatusCode::OK
+        };
         let body = json!({ "Outputs": outputs, "Logs": self.logs, "ReturnValue": null });
         (status, axum::Json(body)).into_response()
     }

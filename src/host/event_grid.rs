@@ -55,7 +55,10 @@ pub fn meaning(
             Ok(None) => {}
             Ok(Some(resource)) => {
                 let concerned = upstreams.iter().filter(|upstream| {
-                    upstream.sources.iter().any(|source| concerns(&resource, &source.set, mode))
+                    upstream
+                        .sources
+                        .iter()
+                        .any(|source| concerns(&resource, &source.set, mode))
                 });
                 keys.extend(concerned.map(|upstream| upstream.key.clone()));
             }
@@ -71,9 +74,16 @@ pub fn meaning(
 
 /// The resource that an event of one of our types is about.
 fn resource(event: &Value) -> Result<Option<ResourceId>, &'static str> {
-    let Value::Object(event) = event else { return Err("it is not an object") };
-    let kind = event.get("eventType").or_else(|| event.get("type")).and_then(Value::as_str);
-    let Some(kind) = kind else { return Err("it has no eventType or type") };
+    let Value::Object(event) = event else {
+        return Err("it is not an object");
+    };
+    let kind = event
+        .get("eventType")
+        .or_else(|| event.get("type"))
+        .and_then(Value::as_str);
+    let Some(kind) = kind else {
+        return Err("it has no eventType or type");
+    };
     if !TYPES.contains(&kind.to_lowercase().as_str()) {
         return Ok(None);
     }
@@ -81,13 +91,19 @@ fn resource(event: &Value) -> Result<Option<ResourceId>, &'static str> {
         Some(Value::String(text)) => serde_json::from_str(text).ok(),
         other => other.cloned(),
     };
-    let uri = data.as_ref().and_then(|data| data.get("resourceUri")).and_then(Value::as_str);
+    let uri = data
+        .as_ref()
+        .and_then(|data| data.get("resourceUri"))
+        .and_then(Value::as_str);
     let subject = event.get("subject").and_then(Value::as_str);
     if uri.is_none() && subject.is_none() {
         return Err("it has neither subject nor data.resourceUri");
     }
     // Some operations name a deployment in one of the two and the resource in the other.
-    let ids = [subject, uri].into_iter().flatten().filter_map(ResourceId::parse);
+    let ids = [subject, uri]
+        .into_iter()
+        .flatten()
+        .filter_map(ResourceId::parse);
     Ok(ids.max_by_key(|id| {
         ["microsoft.compute/", "microsoft.network/"]
             .iter()

@@ -34,7 +34,10 @@ struct Ready {
 
 impl Default for App {
     fn default() -> Self {
-        Self { ready: SetOnce::new(), history: Mutex::default() }
+        Self {
+            ready: SetOnce::new(),
+            history: Mutex::default(),
+        }
     }
 }
 
@@ -47,7 +50,9 @@ impl App {
             let flight = Flight::new(move |request: Request| {
                 let reconciler = Arc::clone(&runner);
                 Box::pin(async move {
-                    reconciler.pass(&request.scope, &Intent::Apply, request.deadline).await
+                    reconciler
+                        .pass(&request.scope, &Intent::Apply, request.deadline)
+                        .await
                 })
             });
             Ready { reconciler, flight }
@@ -64,7 +69,8 @@ impl App {
                 for line in &lines {
                     tracing::error!("{line}");
                 }
-                let body = json!({ "error": "the configuration cannot be used", "problems": lines });
+                let body =
+                    json!({ "error": "the configuration cannot be used", "problems": lines });
                 Err(Reply::failed(lines).with(HttpAnswer::json(500, &body)))
             }
         }
@@ -90,7 +96,9 @@ impl App {
             }
             EventMeaning::NothingOfOurs => {
                 tracing::debug!(invocation = call.id, "the event is about something else");
-                Reply::done(vec!["The event is about something else: nothing to do".to_owned()])
+                Reply::done(vec![
+                    "The event is about something else: nothing to do".to_owned(),
+                ])
             }
             EventMeaning::Unreadable(why) => {
                 let line = format!("The event cannot be read and is dropped: {why}");
@@ -104,7 +112,11 @@ impl App {
     pub(super) async fn timer(self: Arc<Self>, call: Invocation) -> Reply {
         let deadline = Instant::now() + TIMER_DEADLINE;
         match self.ready().await {
-            Ok(ready) => self.pass(ready, Scope::All, deadline, "timer", &call.id).await.0,
+            Ok(ready) => {
+                self.pass(ready, Scope::All, deadline, "timer", &call.id)
+                    .await
+                    .0
+            }
             Err(reply) => reply,
         }
     }
@@ -116,7 +128,7 @@ impl App {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };
-        let asked = match Asked::read(call.binding("req"), ready.reconciler.upstreams()) {
+        let asked = match Asked::read(call.binding("req").as_ref(), ready.reconciler.upstreams()) {
             Ok(asked) => asked,
             Err(reason) => {
                 let answer = HttpAnswer::json(400, &json!({ "error": reason }));
@@ -124,7 +136,10 @@ impl App {
             }
         };
         let (reply, report) = match asked.intent {
-            Intent::Apply => self.pass(ready, asked.scope, deadline, "request", &call.id).await,
+            Intent::Apply => {
+                self.pass(ready, asked.scope, deadline, "request", &call.id)
+                    .await
+            }
             intent => {
                 let reconciler = Arc::clone(&ready.reconciler);
                 let report = Arc::new(reconciler.pass(&asked.scope, &intent, deadline).await);
@@ -162,7 +177,10 @@ impl App {
             Err(reply) => return reply,
         };
         let deadline = Instant::now() + EVENT_DEADLINE;
-        let live = ready.reconciler.pass(&Scope::All, &Intent::Show, deadline).await;
+        let live = ready
+            .reconciler
+            .pass(&Scope::All, &Intent::Show, deadline)
+            .await;
         let body = match self.history.lock() {
             Ok(history) => history.status(&live),
             Err(_) => json!({ "error": "the history is not available" }),
@@ -218,16 +236,17 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(
-        request: Option<Value>,
-        upstreams: &[crate::model::Upstream],
-    ) -> Result<Self, String> {
-        let all = Self { scope: Scope::All, intent: Intent::Apply };
-        let body = match request.as_ref().and_then(|request| request.get("Body")) {
+    fn read(request: Option<&Value>, upstreams: &[crate::model::Upstream]) -> Result<Self, String> {
+        let all = Self {
+            scope: Scope::All,
+            intent: Intent::Apply,
+        };
+        let body = match request.and_then(|request| request.get("Body")) {
             None | Some(Value::Null) => return Ok(all),
             Some(Value::String(text)) if text.trim().is_empty() => return Ok(all),
-            Some(Value::String(text)) => serde_json::from_str(text)
-                .map_err(|error| format!("the body is not JSON: {}", clean(&error.to_string(), 100)))?,
+            Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
+                format!("the body is not JSON: {}", clean(&error.to_string(), 100))
+            })?,
             Some(value) => value.clone(),
         };
         let Value::Object(body) = body else {
@@ -273,7 +292,9 @@ fn named(
     for name in names {
         let name = name.as_str().ok_or("`upstreams` must be a list of names")?;
         let before = keys.len();
-        let matching = upstreams.iter().filter(|upstream| upstream.key.name == name);
+        let matching = upstreams
+            .iter()
+            .filter(|upstream| upstream.key.name == name);
         keys.extend(matching.map(|upstream| upstream.key.clone()));
         if keys.len() == before && !keys.iter().any(|key| key.name == name) {
             return Err(format!("no upstream `{}` is configured", clean(name, 80)));

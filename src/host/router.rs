@@ -26,17 +26,32 @@ pub fn router(app: Arc<App>) -> Router {
         })
     };
     Router::new()
-        .route("/", get(|| async { axum::Json(json!({ "service": "nginx-vmss-sync" })) }))
-        .route("/VmssScaleEvent", function(|app, call| Box::pin(app.scale_event(call))))
-        .route("/ReconcileTimer", function(|app, call| Box::pin(app.timer(call))))
-        .route("/Reconcile", function(|app, call| Box::pin(app.reconcile(call))))
+        .route(
+            "/",
+            get(|| async { axum::Json(json!({ "service": "nginx-vmss-sync" })) }),
+        )
+        .route(
+            "/VmssScaleEvent",
+            function(|app, call| Box::pin(app.scale_event(call))),
+        )
+        .route(
+            "/ReconcileTimer",
+            function(|app, call| Box::pin(app.timer(call))),
+        )
+        .route(
+            "/Reconcile",
+            function(|app, call| Box::pin(app.reconcile(call))),
+        )
         .route("/Status", function(|app, call| Box::pin(app.status(call))))
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             let error = format!("{method} is not allowed on {}", uri.path());
             refusal(StatusCode::METHOD_NOT_ALLOWED, &error)
         })
         .fallback(|uri: Uri| async move {
-            refusal(StatusCode::NOT_FOUND, &format!("there is no function at {}", uri.path()))
+            refusal(
+                StatusCode::NOT_FOUND,
+                &format!("there is no function at {}", uri.path()),
+            )
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(app)
@@ -49,7 +64,8 @@ async fn invoke(app: Arc<App>, request: Request<Body>, function: Function) -> Re
     let body = match to_bytes(body, BODY_LIMIT_BYTES).await {
         Ok(body) => body,
         Err(error) => {
-            let text = format!("the body cannot be read, or is over {BODY_LIMIT_BYTES} bytes: {error}");
+            let text =
+                format!("the body cannot be read, or is over {BODY_LIMIT_BYTES} bytes: {error}");
             tracing::error!("{text}");
             return refusal(StatusCode::PAYLOAD_TOO_LARGE, &text);
         }

@@ -46,7 +46,11 @@ impl History {
             .upstreams
             .iter()
             .map(|upstream| {
-                let past = self.upstreams.get(&upstream.key).cloned().unwrap_or_default();
+                let past = self
+                    .upstreams
+                    .get(&upstream.key)
+                    .cloned()
+                    .unwrap_or_default();
                 let mut value = self::upstream(upstream);
                 if let Value::Object(value) = &mut value {
                     value.insert("last_attempt".into(), json!(past.last_attempt));
@@ -155,14 +159,18 @@ pub(super) fn page(status: &Value) -> String {
     let text = |value: &Value, key: &str| match value.get(key) {
         Some(Value::String(text)) => escape(text),
         Some(Value::Array(items)) => {
-            let items: Vec<String> =
-                items.iter().filter_map(Value::as_str).map(escape).collect();
+            let items: Vec<String> = items.iter().filter_map(Value::as_str).map(escape).collect();
             items.join("<br>")
         }
         _ => "–".to_owned(),
     };
     let mut rows = String::new();
-    for upstream in status.get("upstreams").and_then(Value::as_array).into_iter().flatten() {
+    for upstream in status
+        .get("upstreams")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         rows.push_str(&format!(
             "<tr><td>{} ({})</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             text(upstream, "name"),

@@ -14,7 +14,10 @@ pub const PRIVATE_UNICAST: [IpNet; 4] = [
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
-    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7)),
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0),
+        7,
+    )),
 ];
 
 /// Whether `ip` lies in [`PRIVATE_UNICAST`].
@@ -42,7 +45,10 @@ impl ServerAddress {
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Self::Socket(address);
         }
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
         match bare.parse::<IpAddr>() {
             Ok(ip) => Self::Socket(SocketAddr::new(ip, 80)),
             Err(_) => Self::Other(text.to_owned()),
@@ -81,13 +87,22 @@ mod tests {
 
     #[test]
     fn a_missing_port_is_nginx_default_port() {
-        assert_eq!(ServerAddress::parse("10.0.0.1"), ServerAddress::parse("10.0.0.1:80"));
-        assert_eq!(ServerAddress::parse("[fd00::1]"), ServerAddress::parse("[fd00::1]:80"));
+        assert_eq!(
+            ServerAddress::parse("10.0.0.1"),
+            ServerAddress::parse("10.0.0.1:80")
+        );
+        assert_eq!(
+            ServerAddress::parse("[fd00::1]"),
+            ServerAddress::parse("[fd00::1]:80")
+        );
     }
 
     #[test]
     fn an_ipv6_server_is_written_in_brackets() {
-        assert_eq!(ServerAddress::parse("[fd00:0:0::1]:8080").to_string(), "[fd00::1]:8080");
+        assert_eq!(
+            ServerAddress::parse("[fd00:0:0::1]:8080").to_string(),
+            "[fd00::1]:8080"
+        );
     }
 
     #[test]
@@ -102,7 +117,14 @@ mod tests {
         for private in ["10.1.2.3", "172.31.0.1", "192.168.1.1", "fd00::1"] {
             assert!(is_private_unicast(private.parse().unwrap()), "{private}");
         }
-        for public in ["8.8.8.8", "127.0.0.1", "169.254.169.254", "172.32.0.1", "fe80::1", "::1"] {
+        for public in [
+            "8.8.8.8",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.32.0.1",
+            "fe80::1",
+            "::1",
+        ] {
             assert!(!is_private_unicast(public.parse().unwrap()), "{public}");
         }
     }

@@ -20,8 +20,9 @@ pub struct Instance {
     pub counted: bool,
 }
 
-/// Where an instance is in its life, as far as routing is concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where an instance is in its life, as far as routing is concerned. Ordered: what serves more
+/// comes first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// It may take traffic.
     Serving,
@@ -32,7 +33,7 @@ pub enum Phase {
 }
 
 /// Why an instance does not serve yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ArrivingWhy {
     /// The power state is `creating` or `starting`.
     Starting,
@@ -43,7 +44,7 @@ pub enum ArrivingWhy {
 }
 
 /// Why an instance must go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeavingWhy {
     /// The instance, or its network interface, is being deleted.
     Deleting,

@@ -42,7 +42,9 @@ impl NginxTime {
     /// A time of whole seconds.
     #[must_use]
     pub const fn from_seconds(seconds: u32) -> Self {
-        Self { milliseconds: seconds as u64 * 1_000 }
+        Self {
+            milliseconds: seconds as u64 * 1_000,
+        }
     }
 
     /// The time as a [`Duration`].
@@ -54,7 +56,7 @@ impl NginxTime {
     /// Whether the time is a whole number of seconds, the resolution of `fail_timeout`.
     #[must_use]
     pub const fn is_whole_seconds(self) -> bool {
-        self.milliseconds % 1_000 == 0
+        self.milliseconds.is_multiple_of(1_000)
     }
 }
 
@@ -71,19 +73,29 @@ impl FromStr for NginxTime {
         }
         let mut milliseconds = 0_u64;
         while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            let digits = rest
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(rest.len());
             if digits == 0 {
                 return Err(malformed());
             }
             let number: u64 = rest[..digits].parse().map_err(|_| too_large())?;
             rest = &rest[digits..];
-            let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+            let letters = rest
+                .find(|c: char| !c.is_ascii_alphabetic())
+                .unwrap_or(rest.len());
             let unit = &rest[..letters];
             rest = rest[letters..].trim_start();
             // NGINX takes a number without a unit as seconds, and only in the last place.
             let factor = match unit {
                 "" if rest.is_empty() => 1_000,
-                unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?.1,
+                unit => {
+                    UNITS
+                        .iter()
+                        .find(|(name, _)| *name == unit)
+                        .ok_or_else(malformed)?
+                        .1
+                }
             };
             milliseconds = number
                 .checked_mul(factor)
@@ -124,7 +136,18 @@ mod tests {
 
     #[test]
     fn what_nginx_refuses_is_refused() {
-        for bad in ["", " ", "s", "10|", "10 x", "1 2", "-1s", "1.5s", "10ss", "99999999999999999y"] {
+        for bad in [
+            "",
+            " ",
+            "s",
+            "10|",
+            "10 x",
+            "1 2",
+            "-1s",
+            "1.5s",
+            "10ss",
+            "99999999999999999y",
+        ] {
             assert!(bad.parse::<NginxTime>().is_err(), "{bad:?}");
         }
     }

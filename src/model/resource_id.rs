@@ -20,7 +20,9 @@ impl ResourceId {
         let id = Self(trimmed.to_lowercase());
         let mut segments = id.0.split('/');
         let shape = [segments.next()?, segments.next()?];
-        segments.next().filter(|subscription| !subscription.is_empty())?;
+        segments
+            .next()
+            .filter(|subscription| !subscription.is_empty())?;
         let group_word = segments.next()?;
         segments.next().filter(|group| !group.is_empty())?;
         let providers = segments.next()?;
@@ -65,7 +67,9 @@ impl ResourceId {
     /// Whether this is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &ResourceId) -> bool {
-        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0
+            .strip_prefix(&other.0)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// The name that follows the segment `kind` (in lower case), e.g. the instance id after

@@ -76,7 +76,9 @@ impl NginxPlus {
     ///
     /// As [`Balancer::servers`].
     pub async fn versions(&self, deadline: Instant) -> Result<Vec<u64>, BalancerError> {
-        let body = self.call(Method::GET, self.url(&[""]), &None::<()>, deadline).await?;
+        let body = self
+            .call(Method::GET, self.url(&[""]), &None::<()>, deadline)
+            .await?;
         decode(&body)
     }
 
@@ -91,7 +93,14 @@ impl NginxPlus {
 
     fn servers_url(&self, upstream: &UpstreamKey, last: &str) -> Url {
         let kind = upstream.kind.path();
-        self.url(&[API_VERSION, kind, "upstreams", &upstream.name, "servers", last])
+        self.url(&[
+            API_VERSION,
+            kind,
+            "upstreams",
+            &upstream.name,
+            "servers",
+            last,
+        ])
     }
 
     /// Sends one call, with the key, and again with a fresh key if it is refused.
@@ -133,21 +142,29 @@ impl NginxPlus {
             };
             if error.kind == Failure::Denied && !renewed {
                 renewed = true;
-                if let Some(fresh) =
-                    self.key.renew(key.generation, deadline).await.map_err(no_key)?
+                if let Some(fresh) = self
+                    .key
+                    .renew(key.generation, deadline)
+                    .await
+                    .map_err(no_key)?
                 {
                     tracing::info!("NGINX refused the API key; it was read again from Key Vault");
                     key = fresh;
                     continue;
                 }
             }
-            let transient =
-                matches!(error.kind, Failure::Connection | Failure::Timeout | Failure::Server);
+            let transient = matches!(
+                error.kind,
+                Failure::Connection | Failure::Timeout | Failure::Server
+            );
             let pause = Duration::from_millis(100 << tried);
             if !transient || tried >= TRIES || Instant::now() + pause >= deadline {
                 return Err(error);
             }
-            tracing::debug!(kind = error.kind.name(), "NGINX call is tried again: {error}");
+            tracing::debug!(
+                kind = error.kind.name(),
+                "NGINX call is tried again: {error}"
+            );
             sleep(pause).await;
         }
     }
@@ -174,26 +191,41 @@ impl NginxPlus {
         if let Some(key) = &key.header {
             headers.insert(AUTHORIZATION, key.clone());
         }
-        let mut request = self.http.request(method.clone(), url.clone()).headers(headers);
+        let mut request = self
+            .http
+            .request(method.clone(), url.clone())
+            .headers(headers);
         if let Some(body) = body {
             request = request.body(body.to_vec());
         }
         let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.broken(&error))?
+        {
             if body.len() + chunk.len() > BODY_LIMIT_BYTES {
                 let text = format!("the reply of {} is too large", self.host());
                 return Err(BalancerError::new(Failure::Malformed, text));
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() { Ok(body) } else { Err(self.judge(status, &body)) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(self.judge(status, &body))
+        }
     }
 
     fn broken(&self, error: &reqwest::Error) -> BalancerError {
         let text = crate::azure::chain(error);
-        let kind = if error.is_timeout() { Failure::Timeout } else { Failure::Connection };
+        let kind = if error.is_timeout() {
+            Failure::Timeout
+        } else {
+            Failure::Connection
+        };
         BalancerError::new(kind, format!("no answer from {}: {text}", self.host()))
     }
 
@@ -207,10 +239,14 @@ impl NginxPlus {
         let said = clean(&format!("{} {code} {text}", status.as_u16()), 300);
         let host = self.host();
         let (kind, message) = match code.as_str() {
-            "EntryExists" => (Failure::EntryExists, format!("the server is already there ({said})")),
-            "UpstreamServerNotFound" => {
-                (Failure::ServerNotFound, format!("there is no such server ({said})"))
-            }
+            "EntryExists" => (
+                Failure::EntryExists,
+                format!("the server is already there ({said})"),
+            ),
+            "UpstreamServerNotFound" => (
+                Failure::ServerNotFound,
+                format!("there is no such server ({said})"),
+            ),
             "UpstreamNotFound" => (
                 Failure::UpstreamNotFound,
                 format!("NGINX has no such upstream, or it has no `zone`; check its name ({said})"),
@@ -219,9 +255,10 @@ impl NginxPlus {
                 Failure::UpstreamStatic,
                 format!("the upstream is static: give it a `zone` and a `state` file ({said})"),
             ),
-            "UpstreamServerImmutable" => {
-                (Failure::Immutable, format!("the server stands in NGINX's configuration ({said})"))
-            }
+            "UpstreamServerImmutable" => (
+                Failure::Immutable,
+                format!("the server stands in NGINX's configuration ({said})"),
+            ),
             "UpstreamOutOfMemory" => (Failure::OutOfMemory, format!("the zone is full ({said})")),
             "UpstreamConfFormatError" => (
                 Failure::UnknownParameter,
@@ -234,17 +271,25 @@ impl NginxPlus {
             _ => match status.as_u16() {
                 401 | 403 => (
                     Failure::Denied,
-                    format!("{host} does not accept the API key; is it the right one, and has it expired? ({said})"),
+                    format!(
+                        "{host} does not accept the API key; is it the right one, and has it expired? ({said})"
+                    ),
                 ),
                 404 => (
                     Failure::UpstreamNotFound,
-                    format!("{host} has no such path; does api_endpoint end in `/nplus` (NGINXaaS) or `/api`? ({said})"),
+                    format!(
+                        "{host} has no such path; does api_endpoint end in `/nplus` (NGINXaaS) or `/api`? ({said})"
+                    ),
                 ),
-                300..=399 => {
-                    (Failure::Malformed, format!("{host} redirects, which is not followed ({said})"))
-                }
+                300..=399 => (
+                    Failure::Malformed,
+                    format!("{host} redirects, which is not followed ({said})"),
+                ),
                 408 | 429 | 500..=599 => (Failure::Server, format!("{host} failed ({said})")),
-                _ => (Failure::Rejected, format!("{host} refused the call ({said})")),
+                _ => (
+                    Failure::Rejected,
+                    format!("{host} refused the call ({said})"),
+                ),
             },
         };
         BalancerError::new(kind, message)
@@ -253,7 +298,10 @@ impl NginxPlus {
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BalancerError> {
     serde_json::from_slice(body).map_err(|error| {
-        let text = format!("NGINX's reply cannot be understood: {}", clean(&error.to_string(), 150));
+        let text = format!(
+            "NGINX's reply cannot be understood: {}",
+            clean(&error.to_string(), 150)
+        );
         BalancerError::new(Failure::Malformed, text)
     })
 }
@@ -291,7 +339,9 @@ impl Balancer for NginxPlus {
     ) -> Result<(), BalancerError> {
         let url = self.servers_url(upstream, "");
         let server = NewServer::new(address, parameters);
-        self.call(Method::POST, url, &Some(server), deadline).await.map(drop)
+        self.call(Method::POST, url, &Some(server), deadline)
+            .await
+            .map(drop)
     }
 
     async fn patch(
@@ -301,7 +351,9 @@ impl Balancer for NginxPlus {
         changes: &Changes,
         deadline: Instant,
     ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::from(changes), deadline).await.map(drop)
+        self.patch_with(upstream, id, ServerPatch::from(changes), deadline)
+            .await
+            .map(drop)
     }
 
     async fn set_draining(
@@ -311,7 +363,9 @@ impl Balancer for NginxPlus {
         draining: bool,
         deadline: Instant,
     ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::draining(draining), deadline).await.map(drop)
+        self.patch_with(upstream, id, ServerPatch::draining(draining), deadline)
+            .await
+            .map(drop)
     }
 
     async fn set_down(
@@ -320,7 +374,9 @@ impl Balancer for NginxPlus {
         id: u64,
         deadline: Instant,
     ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::down(), deadline).await.map(drop)
+        self.patch_with(upstream, id, ServerPatch::down(), deadline)
+            .await
+            .map(drop)
     }
 
     async fn remove(
@@ -330,7 +386,9 @@ impl Balancer for NginxPlus {
         deadline: Instant,
     ) -> Result<(), BalancerError> {
         let url = self.servers_url(upstream, &id.to_string());
-        self.call(Method::DELETE, url, &None::<()>, deadline).await.map(drop)
+        self.call(Method::DELETE, url, &None::<()>, deadline)
+            .await
+            .map(drop)
     }
 }
 

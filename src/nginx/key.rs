@@ -47,7 +47,10 @@ impl ApiKey {
     /// A key that is read from Key Vault when it is first needed.
     #[must_use]
     pub fn from_vault(vault: KeyVault) -> Self {
-        Self { origin: Origin::Vault(Box::new(vault)), current: Mutex::default() }
+        Self {
+            origin: Origin::Vault(Box::new(vault)),
+            current: Mutex::default(),
+        }
     }
 
     /// A key that the configuration or the environment holds.
@@ -64,7 +67,10 @@ impl ApiKey {
                 return Err(ApiKeyError("the key is in Key Vault".to_owned()));
             }
         };
-        Ok(Self { origin: Origin::Fixed(header), current: Mutex::default() })
+        Ok(Self {
+            origin: Origin::Fixed(header),
+            current: Mutex::default(),
+        })
     }
 
     /// The vault, where the key comes from one.
@@ -98,8 +104,13 @@ impl ApiKey {
         let mut current = self.current.lock().await;
         match &*current {
             Some(reading) if reading.generation != refused => Ok(Some(reading.clone())),
-            Some(Reading { renewed: Some(at), .. }) if at.elapsed() < RENEWAL_PAUSE => Ok(None),
-            _ => self.read(&mut current, Some(Instant::now()), deadline).await.map(Some),
+            Some(Reading {
+                renewed: Some(at), ..
+            }) if at.elapsed() < RENEWAL_PAUSE => Ok(None),
+            _ => self
+                .read(&mut current, Some(Instant::now()), deadline)
+                .await
+                .map(Some),
         }
     }
 
@@ -113,11 +124,17 @@ impl ApiKey {
             Origin::Fixed(header) => header.clone(),
             Origin::Vault(vault) => {
                 let key = vault.read(deadline).await;
-                Some(authorization(&key.map_err(|error| ApiKeyError(error.to_string()))?)?)
+                Some(authorization(
+                    &key.map_err(|error| ApiKeyError(error.to_string()))?,
+                )?)
             }
         };
         let generation = current.as_ref().map_or(1, |reading| reading.generation + 1);
-        let reading = Reading { generation, header, renewed };
+        let reading = Reading {
+            generation,
+            header,
+            renewed,
+        };
         *current = Some(reading.clone());
         Ok(reading)
     }

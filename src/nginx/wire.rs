@@ -109,11 +109,17 @@ pub(super) struct ServerPatch {
 
 impl ServerPatch {
     pub(super) fn draining(draining: bool) -> Self {
-        Self { drain: Some(draining), ..Self::default() }
+        Self {
+            drain: Some(draining),
+            ..Self::default()
+        }
     }
 
     pub(super) fn down() -> Self {
-        Self { down: Some(true), ..Self::default() }
+        Self {
+            down: Some(true),
+            ..Self::default()
+        }
     }
 }
 
@@ -154,7 +160,11 @@ impl UpstreamReply {
                 "draining" if kind == Kind::Http => PeerState::Draining,
                 _ => PeerState::NotUp,
             };
-            Some(PeerStatus { id: peer.id, state, active: peer.active? })
+            Some(PeerStatus {
+                id: peer.id,
+                state,
+                active: peer.active?,
+            })
         };
         self.peers.into_iter().filter_map(known).collect()
     }

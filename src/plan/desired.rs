@@ -82,7 +82,15 @@ impl Picture {
                 Listing::Incomplete { .. } => None,
             })
             .collect();
-        if complete.len() == sources.len() && !sources.is_empty() {
+        // Of all sources, whatever the caller has brought along.
+        let is_listed = |source: &Source| {
+            sources.iter().any(|(listed, listing)| match listing {
+                Listing::Complete(listing) => *listed == source && listing.set == source.set,
+                Listing::Incomplete { .. } => false,
+            })
+        };
+        let all_listed = !upstream.sources.is_empty() && upstream.sources.iter().all(is_listed);
+        if all_listed && complete.len() == sources.len() {
             picture.whole = Some(Totals {
                 all_capacities_zero: complete.iter().all(|listing| listing.capacity == Some(0)),
                 capacities_agree: complete.iter().all(|listing| agrees(listing)),
@@ -94,7 +102,10 @@ impl Picture {
     /// The certainty a removal needs, if every source was listed completely.
     #[must_use]
     pub fn whole(&self) -> Option<WholePicture<'_>> {
-        self.whole.map(|totals| WholePicture { picture: self, totals })
+        self.whole.map(|totals| WholePicture {
+            picture: self,
+            totals,
+        })
     }
 
     /// Why sources could not be read.
@@ -104,7 +115,10 @@ impl Picture {
     }
 
     fn put(&mut self, upstream: &Upstream, port: u16, instance: &Instance) {
-        let note = |text: String| Note { subject: instance.name.clone(), text };
+        let note = |text: String| Note {
+            subject: instance.name.clone(),
+            text,
+        };
         let ip = match instance.address {
             Address::Known(ip) => ip,
             Address::Missing(why) => {
@@ -137,26 +151,22 @@ impl Picture {
             }
             _ => {}
         }
-        let new = Explained { phase, may_be_added };
-        // An address that a leaving instance gave up may already be a new instance's.
+        let new = Explained {
+            phase,
+            may_be_added,
+        };
+        // An address that a leaving instance gave up may already be a new instance's: the one that
+        // serves most counts, whatever the order of the listing.
         match self.explained.entry(SocketAddr::new(ip, port)) {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert(new);
             }
             std::collections::btree_map::Entry::Occupied(mut entry) => {
-                if rank(&new.phase) < rank(&entry.get().phase) {
+                if new.phase < entry.get().phase {
                     entry.insert(new);
                 }
             }
         }
-    }
-}
-
-fn rank(phase: &Phase) -> u8 {
-    match phase {
-        Phase::Serving => 0,
-        Phase::Arriving(_) => 1,
-        Phase::Leaving(_) => 2,
     }
 }
 
@@ -166,5 +176,7 @@ fn agrees(listing: &CompleteListing) -> bool {
         .iter()
         .filter(|instance| instance.counted && matches!(instance.address, Address::Known(_)))
         .count();
-    listing.capacity.is_some_and(|capacity| accounted as u64 >= capacity)
+    listing
+        .capacity
+        .is_some_and(|capacity| accounted as u64 >= capacity)
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use super::desired::Explained;
 use super::{Changes, Note, Observation, RemoveWhy, Step, WholePicture, weight_change};
 use crate::model::{
-    Kind, LeavingWhy, Ownership, PeerState, PeerStatus, Phase, Server, ServerAddress, Upstream,
+    Kind, LeavingWhy, OptionalParameters, Ownership, PeerState, PeerStatus, Phase, Server,
+    ServerAddress, ServerParameters, Upstream,
 };
 
 /// The changes that the world asks for.
@@ -18,14 +19,30 @@ pub(super) struct Difference {
 }
 
 pub(super) fn diff(observation: &Observation<'_>) -> Difference {
-    let Observation { upstream, servers, picture, .. } = observation;
+    let Observation {
+        upstream,
+        servers,
+        picture,
+        ..
+    } = observation;
     let whole = picture.whole();
-    let mut difference = Difference { notes: picture.notes.clone(), ..Difference::default() };
+    let mut difference = Difference {
+        notes: picture.notes.clone(),
+        ..Difference::default()
+    };
     let mut seen: BTreeSet<&ServerAddress> = BTreeSet::new();
-    for server in servers.iter().filter(|server| is_ours(upstream, server)) {
+    let mut ours: Vec<&Server> = servers
+        .iter()
+        .filter(|server| is_ours(upstream, server))
+        .collect();
+    // Of an address that is listed twice the server in service stays, whatever the reply's order.
+    ours.sort_by_key(|server| (!in_service(observation, server), server.id));
+    for server in ours {
         if !seen.insert(&server.address) {
             if let Some(whole) = whole {
-                difference.steps.push(remove(whole, server, RemoveWhy::Duplicate, false));
+                difference
+                    .steps
+                    .push(remove(whole, server, RemoveWhy::Duplicate, false));
             }
             continue;
         }
@@ -42,7 +59,9 @@ pub(super) fn diff(observation: &Observation<'_>) -> Difference {
             },
             None => {
                 if let Some(whole) = whole {
-                    difference.steps.push(remove(whole, server, RemoveWhy::Gone, false));
+                    difference
+                        .steps
+                        .push(remove(whole, server, RemoveWhy::Gone, false));
                 }
             }
         }
@@ -92,6 +111,16 @@ pub(super) fn peer(peers: Option<&[PeerStatus]>, server: &Server) -> Option<Peer
     peers?.iter().copied().find(|peer| peer.id == server.id)
 }
 
+/// Whether the server takes new requests, as far as is known: its own flags, NGINX's run-time
+/// status, and where that was not read, what this process remembers.
+pub(super) fn in_service(observation: &Observation<'_>, server: &Server) -> bool {
+    let draining = match peer(observation.peers, server) {
+        Some(peer) => peer.state == PeerState::Draining,
+        None => observation.drains.contains_key(&server.address),
+    };
+    server.in_service() && !draining
+}
+
 fn is_draining(observation: &Observation<'_>, server: &Server) -> bool {
     server.draining
         || peer(observation.peers, server).is_some_and(|peer| peer.state == PeerState::Draining)
@@ -105,16 +134,36 @@ fn keep(
 ) {
     let parameters = &observation.upstream.parameters;
     let (id, address) = (server.id, server.address.clone());
-    if parameters.optional.backup.is_some_and(|backup| backup != server.backup) {
-        let parameters = parameters.clone();
-        difference.steps.push(Step::Replace { id, address, parameters });
-        return;
+    // A server that an operator took out stays out, and what is added again must be fit to be added.
+    let may_be_added = explained.may_be_added && !server.down;
+    if parameters
+        .optional
+        .backup
+        .is_some_and(|backup| backup != server.backup)
+    {
+        if may_be_added {
+            let parameters = added_again(parameters, server);
+            difference.steps.push(Step::Replace {
+                id,
+                address,
+                parameters,
+            });
+            return;
+        }
+        difference.notes.push(Note {
+            subject: address.to_string(),
+            text: "its `backup` differs, and is changed once it serves".to_owned(),
+        });
     }
     // A process that drained it remembers so, even where the reply does not tell.
     let remembered = observation.drains.contains_key(&server.address);
-    if explained.may_be_added && (is_draining(observation, server) || remembered) {
-        let (address, parameters) = (address.clone(), parameters.clone());
-        difference.steps.push(Step::Undrain { id, address, parameters });
+    if may_be_added && (is_draining(observation, server) || remembered) {
+        let (address, parameters) = (address.clone(), added_again(parameters, server));
+        difference.steps.push(Step::Undrain {
+            id,
+            address,
+            parameters,
+        });
     }
     let changes = Changes {
         max_conns: differs(parameters.max_conns, server.max_conns),
@@ -124,11 +173,25 @@ fn keep(
         weight: weight_change(parameters.optional, server),
     };
     if !changes.is_empty() {
-        difference.steps.push(Step::Patch { id, address, changes });
+        difference.steps.push(Step::Patch {
+            id,
+            address,
+            changes,
+        });
     }
 }
 
-fn differs<T: PartialEq>(wanted: T, found: T) -> Option<T> {
+/// What a server is added with again: our parameters, and the operator's where we set none.
+fn added_again(parameters: &ServerParameters, server: &Server) -> ServerParameters {
+    let mut parameters = parameters.clone();
+    let OptionalParameters { weight, backup } = &mut parameters.optional;
+    // NGINX's defaults need no word.
+    *weight = weight.or((server.weight != 1).then_some(server.weight));
+    *backup = backup.or(server.backup.then_some(true));
+    parameters
+}
+
+fn differs<T: PartialEq + Copy>(wanted: T, found: T) -> Option<T> {
     (wanted != found).then_some(wanted)
 }
 
@@ -139,21 +202,31 @@ fn leave(
     why: LeavingWhy,
     difference: &mut Difference,
 ) {
-    let Observation { upstream, peers, drains, .. } = observation;
+    let Observation {
+        upstream,
+        peers,
+        drains,
+        ..
+    } = observation;
     if upstream.key.kind == Kind::Stream {
-        difference.steps.push(remove(whole, server, RemoveWhy::Leaving(why), true));
+        difference
+            .steps
+            .push(remove(whole, server, RemoveWhy::Leaving(why), true));
         return;
     }
     if upstream.drain_timeout.is_zero() {
-        difference.steps.push(remove(whole, server, RemoveWhy::Leaving(why), false));
+        difference
+            .steps
+            .push(remove(whole, server, RemoveWhy::Leaving(why), false));
         return;
     }
     difference.wants_peers |= peers.is_none();
     let progress = drains.get(&server.address).copied().unwrap_or_default();
-    let finished =
-        progress.idle_readings >= 2 || progress.draining_for >= upstream.drain_timeout;
+    let finished = progress.idle_readings >= 2 || progress.draining_for >= upstream.drain_timeout;
     match (is_draining(observation, server), finished) {
-        (_, true) => difference.steps.push(remove(whole, server, RemoveWhy::Drained, false)),
+        (_, true) => difference
+            .steps
+            .push(remove(whole, server, RemoveWhy::Drained, false)),
         (true, false) => difference.notes.push(Note {
             subject: server.address.to_string(),
             text: format!(
@@ -172,5 +245,10 @@ fn leave(
 
 /// The only place where a removal is made: without a [`WholePicture`] there is none.
 fn remove(_: WholePicture<'_>, server: &Server, why: RemoveWhy, down_first: bool) -> Step {
-    Step::Remove { id: server.id, address: server.address.clone(), why, down_first }
+    Step::Remove {
+        id: server.id,
+        address: server.address.clone(),
+        why,
+        down_first,
+    }
 }

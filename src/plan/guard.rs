@@ -11,8 +11,17 @@ use super::{Held, HoldReason, Observation, Plan, RemoveWhy, Step};
 use crate::model::{PeerState, Policy, Server};
 
 pub(super) fn guard(observation: &Observation<'_>, difference: Difference) -> Plan {
-    let Difference { steps, notes, wants_peers } = difference;
-    let mut plan = Plan { steps, notes, wants_peers, held: Vec::new() };
+    let Difference {
+        steps,
+        notes,
+        wants_peers,
+    } = difference;
+    let mut plan = Plan {
+        steps,
+        notes,
+        wants_peers,
+        held: Vec::new(),
+    };
     plan.steps.sort_by(|a, b| order(a).cmp(&order(b)));
     match observation.upstream.policy {
         Policy::Sync => {}
@@ -41,18 +50,31 @@ fn hold(plan: &mut Plan, reason: HoldReason, which: impl Fn(&Step) -> bool) {
     let (held, steps) = std::mem::take(&mut plan.steps).into_iter().partition(which);
     plan.steps = steps;
     let held: Vec<Step> = held;
-    plan.held.extend(held.into_iter().map(|step| Held { step, reason }));
+    plan.held
+        .extend(held.into_iter().map(|step| Held { step, reason }));
 }
 
 /// Holds a mass removal unless it is explained, or NGINX itself has given the servers up.
 fn brake(observation: &Observation<'_>, plan: &mut Plan) {
-    let Observation { upstream, servers, picture, peers, .. } = observation;
-    let of = servers.iter().filter(|server| is_ours(upstream, server)).count();
+    let Observation {
+        upstream,
+        servers,
+        picture,
+        peers,
+        ..
+    } = observation;
+    let of = servers
+        .iter()
+        .filter(|server| is_ours(upstream, server))
+        .count();
     let going = plan.steps.iter().filter(|step| step.takes_out()).count();
     if going * 100 <= usize::from(upstream.max_removal_percent) * of {
         return;
     }
-    if picture.whole().is_some_and(|whole| whole.capacities_agree()) {
+    if picture
+        .whole()
+        .is_some_and(|whole| whole.capacities_agree())
+    {
         return;
     }
     let given_up: BTreeSet<u64> = servers
@@ -61,21 +83,45 @@ fn brake(observation: &Observation<'_>, plan: &mut Plan) {
         .map(|server| server.id)
         .collect();
     let unexplained = |step: &Step| match step {
-        Step::Remove { why: RemoveWhy::Gone, id, .. } => !given_up.contains(id),
+        Step::Remove {
+            why: RemoveWhy::Gone,
+            id,
+            ..
+        } => !given_up.contains(id),
         _ => false,
     };
     plan.wants_peers |= peers.is_none() && plan.steps.iter().any(unexplained);
     let max_percent = upstream.max_removal_percent;
-    hold(plan, HoldReason::MassRemoval { going, of, max_percent }, unexplained);
+    hold(
+        plan,
+        HoldReason::MassRemoval {
+            going,
+            of,
+            max_percent,
+        },
+        unexplained,
+    );
 }
 
 /// Holds whatever would leave an upstream without a server in service, unless every scale set is
 /// meant to be empty.
 fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
-    let Observation { upstream, servers, picture, .. } = observation;
-    let ours: Vec<&Server> = servers.iter().filter(|server| is_ours(upstream, server)).collect();
-    let leaving: BTreeSet<u64> =
-        plan.steps.iter().filter(|step| step.takes_out()).filter_map(id).collect();
+    let Observation {
+        upstream,
+        servers,
+        picture,
+        ..
+    } = observation;
+    let ours: Vec<&Server> = servers
+        .iter()
+        .filter(|server| is_ours(upstream, server))
+        .collect();
+    let leaving: BTreeSet<u64> = plan
+        .steps
+        .iter()
+        .filter(|step| step.takes_out())
+        .filter_map(id)
+        .collect();
     let in_service = |server: &Server| {
         server.in_service()
             && peer(observation.peers, server).is_none_or(|peer| peer.state != PeerState::Draining)
@@ -91,13 +137,23 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
         .count()
         + entering;
 
-    if staying_in_service < 2 && !plan.steps.iter().any(|step| matches!(step, Step::Add { .. })) {
-        hold(plan, HoldReason::LastInService, |step| matches!(step, Step::Replace { .. }));
+    if staying_in_service < 2
+        && !plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Add { .. }))
+    {
+        hold(plan, HoldReason::LastInService, |step| {
+            matches!(step, Step::Replace { .. })
+        });
     }
     if leaving.is_empty() || staying_in_service > 0 {
         return;
     }
-    if picture.whole().is_some_and(|whole| whole.is_meant_to_be_empty()) {
+    if picture
+        .whole()
+        .is_some_and(|whole| whole.is_meant_to_be_empty())
+    {
         return;
     }
     // Where something is in service, that is what must stay. Where nothing is, what is left must.

@@ -13,7 +13,7 @@ use super::drains::Drains;
 use super::pass::Statics;
 use super::report::UpstreamReport;
 use super::{Balancer, BalancerError, BalancerErrorKind as Failure};
-use crate::model::{Kind, Server, ServerAddress, ServerParameters, Upstream};
+use crate::model::{Kind, PeerState, Server, ServerAddress, ServerParameters, Upstream};
 use crate::plan::Step;
 
 /// Writes to one upstream in flight.
@@ -57,7 +57,10 @@ impl Applier<'_> {
         self.run(&changes, report).await;
         if add_failed {
             if !leaves.is_empty() {
-                report.fail("adds_failed", "nothing is taken out while servers cannot be added");
+                report.fail(
+                    "adds_failed",
+                    "nothing is taken out while servers cannot be added",
+                );
             }
             return;
         }
@@ -92,7 +95,10 @@ impl Applier<'_> {
     async fn make_room(&self, adds: &[&Step], leaves: &[&Step], report: &mut UpstreamReport) {
         let leaving = |server: &Server| leaves.iter().any(|step| *step.address() == server.address);
         let someone_stays = !report.added.is_empty()
-            || self.servers.iter().any(|server| server.in_service() && !leaving(server));
+            || self
+                .servers
+                .iter()
+                .any(|server| server.in_service() && !leaving(server));
         let spared = usize::from(!someone_stays && !leaves.is_empty());
         let (first, last) = leaves.split_at(leaves.len() - spared);
         self.run(first, report).await;
@@ -156,17 +162,35 @@ impl Applier<'_> {
             return Done::Failed(BalancerError::new(Failure::Timeout, text));
         }
         match step {
-            Step::Add { address, parameters } => self.add(address, parameters).await,
-            Step::Patch { id, address, changes } => {
-                match self.balancer.patch(key, *id, changes, self.deadline).await {
-                    Ok(()) => Done::Updated,
-                    Err(error) => self.refused(*id, address, error),
-                }
-            }
-            Step::Undrain { id, address, parameters } => self.undrain(*id, address, parameters).await,
-            Step::Replace { id, address, parameters } => self.replace(*id, address, parameters).await,
+            Step::Add {
+                address,
+                parameters,
+            } => self.add(address, parameters).await,
+            Step::Patch {
+                id,
+                address,
+                changes,
+            } => match self.balancer.patch(key, *id, changes, self.deadline).await {
+                Ok(()) => Done::Updated,
+                Err(error) => self.refused(*id, address, error),
+            },
+            Step::Undrain {
+                id,
+                address,
+                parameters,
+            } => self.undrain(*id, address, parameters).await,
+            Step::Replace {
+                id,
+                address,
+                parameters,
+            } => self.replace(*id, address, parameters).await,
             Step::Drain { id, address, .. } => self.drain(*id, address).await,
-            Step::Remove { id, address, down_first, .. } => {
+            Step::Remove {
+                id,
+                address,
+                down_first,
+                ..
+            } => {
                 if *down_first
                     && let Err(error) = self.balancer.set_down(key, *id, self.deadline).await
                     && error.kind == Failure::Immutable
@@ -179,7 +203,11 @@ impl Applier<'_> {
     }
 
     async fn add(&self, address: &ServerAddress, parameters: &ServerParameters) -> Done {
-        match self.balancer.add(&self.upstream.key, address, parameters, self.deadline).await {
+        match self
+            .balancer
+            .add(&self.upstream.key, address, parameters, self.deadline)
+            .await
+        {
             Ok(()) => Done::Added,
             Err(error) if error.kind == Failure::EntryExists => Done::AlreadySo,
             Err(error) => Done::Failed(error),
@@ -187,7 +215,11 @@ impl Applier<'_> {
     }
 
     async fn remove(&self, id: u64, address: &ServerAddress) -> Done {
-        match self.balancer.remove(&self.upstream.key, id, self.deadline).await {
+        match self
+            .balancer
+            .remove(&self.upstream.key, id, self.deadline)
+            .await
+        {
             Ok(()) => Done::Removed,
             Err(error) => self.refused(id, address, error),
         }
@@ -195,15 +227,17 @@ impl Applier<'_> {
 
     async fn drain(&self, id: u64, address: &ServerAddress) -> Done {
         let key = &self.upstream.key;
-        match self.balancer.set_draining(key, id, true, self.deadline).await {
+        match self
+            .balancer
+            .set_draining(key, id, true, self.deadline)
+            .await
+        {
             Ok(()) => {
                 self.drains.started(key, address, Instant::now());
                 Done::Draining
             }
             // An API without draining: deleting lets running requests finish, too.
-            Err(error)
-                if matches!(error.kind, Failure::UnknownParameter | Failure::Rejected) =>
-            {
+            Err(error) if matches!(error.kind, Failure::UnknownParameter | Failure::Rejected) => {
                 self.remove(id, address).await
             }
             Err(error) => self.refused(id, address, error),
@@ -219,16 +253,18 @@ impl Applier<'_> {
         parameters: &ServerParameters,
     ) -> Done {
         let key = &self.upstream.key;
-        match self.balancer.set_draining(key, id, false, self.deadline).await {
-            Err(error)
-                if !matches!(error.kind, Failure::UnknownParameter | Failure::Rejected) =>
-            {
+        match self
+            .balancer
+            .set_draining(key, id, false, self.deadline)
+            .await
+        {
+            Err(error) if !matches!(error.kind, Failure::UnknownParameter | Failure::Rejected) => {
                 return self.refused(id, address, error);
             }
             Err(_) => {}
             Ok(()) => {
-                let still_draining = match self.balancer.servers(key, self.deadline).await {
-                    Ok(servers) => servers.iter().any(|server| server.id == id && server.draining),
+                let still_draining = match self.still_drains(id).await {
+                    Ok(still_draining) => still_draining,
                     Err(error) => return Done::Failed(error),
                 };
                 if !still_draining {
@@ -238,6 +274,18 @@ impl Applier<'_> {
             }
         }
         self.replace(id, address, parameters).await
+    }
+
+    /// Whether NGINX still drains a server. The list of servers may not tell it (NGINXaaS); then
+    /// the run-time status does, where there is one.
+    async fn still_drains(&self, id: u64) -> Result<bool, BalancerError> {
+        let key = &self.upstream.key;
+        let servers = self.balancer.servers(key, self.deadline).await?;
+        if servers.iter().any(|server| server.id == id && server.draining) {
+            return Ok(true);
+        }
+        let peers = self.balancer.peers(key, self.deadline).await.unwrap_or_default();
+        Ok(peers.iter().any(|peer| peer.id == id && peer.state == PeerState::Draining))
     }
 
     async fn replace(
@@ -281,5 +329,9 @@ fn zone_size(kind: Kind, servers: usize) -> String {
     };
     let kilobytes = (14 * 1024 + 2 * servers * per_server).div_ceil(1024);
     let size = kilobytes.next_power_of_two().max(64);
-    if size >= 1024 { format!("{}m", size / 1024) } else { format!("{size}k") }
+    if size >= 1024 {
+        format!("{}m", size / 1024)
+    } else {
+        format!("{size}k")
+    }
 }

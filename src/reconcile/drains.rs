@@ -30,7 +30,9 @@ impl Drains {
         peers: Option<&[PeerStatus]>,
         now: Instant,
     ) -> BTreeMap<ServerAddress, DrainProgress> {
-        let Ok(mut all) = self.0.lock() else { return BTreeMap::new() };
+        let Ok(mut all) = self.0.lock() else {
+            return BTreeMap::new();
+        };
         let seen = all.entry(upstream.clone()).or_default();
         seen.retain(|address, _| servers.iter().any(|server| server.address == *address));
         for server in servers {
@@ -38,13 +40,22 @@ impl Drains {
             let draining =
                 server.draining || peer.is_some_and(|peer| peer.state == PeerState::Draining);
             if draining {
-                seen.entry(server.address.clone()).or_insert(Seen { since: now, idle_readings: 0 });
+                seen.entry(server.address.clone()).or_insert(Seen {
+                    since: now,
+                    idle_readings: 0,
+                });
             }
             if let (Some(seen), Some(peer)) = (seen.get_mut(&server.address), peer) {
-                seen.idle_readings = if peer.active == 0 { seen.idle_readings + 1 } else { 0 };
+                seen.idle_readings = if peer.active == 0 {
+                    seen.idle_readings + 1
+                } else {
+                    0
+                };
             }
         }
-        seen.iter().map(|(address, seen)| (address.clone(), seen.progress(now))).collect()
+        seen.iter()
+            .map(|(address, seen)| (address.clone(), seen.progress(now)))
+            .collect()
     }
 
     /// What is known of an upstream without a new reading.
@@ -53,16 +64,22 @@ impl Drains {
         upstream: &UpstreamKey,
         now: Instant,
     ) -> BTreeMap<ServerAddress, DrainProgress> {
-        let Ok(all) = self.0.lock() else { return BTreeMap::new() };
+        let Ok(all) = self.0.lock() else {
+            return BTreeMap::new();
+        };
         let seen = all.get(upstream).into_iter().flatten();
-        seen.map(|(address, seen)| (address.clone(), seen.progress(now))).collect()
+        seen.map(|(address, seen)| (address.clone(), seen.progress(now)))
+            .collect()
     }
 
     /// A drain was started.
     pub(super) fn started(&self, upstream: &UpstreamKey, address: &ServerAddress, now: Instant) {
         if let Ok(mut all) = self.0.lock() {
             let seen = all.entry(upstream.clone()).or_default();
-            seen.entry(address.clone()).or_insert(Seen { since: now, idle_readings: 0 });
+            seen.entry(address.clone()).or_insert(Seen {
+                since: now,
+                idle_readings: 0,
+            });
         }
     }
 

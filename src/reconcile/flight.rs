@@ -59,7 +59,10 @@ impl Flight {
     pub fn new(
         run: impl Fn(Request) -> BoxFuture<'static, PassReport> + Send + Sync + 'static,
     ) -> Self {
-        Self { state: Arc::default(), run: Arc::new(run) }
+        Self {
+            state: Arc::default(),
+            run: Arc::new(run),
+        }
     }
 
     /// Asks for a pass that begins from now on, and waits for its report.
@@ -80,7 +83,10 @@ impl Flight {
 
     fn join(&self, request: Request) -> watch::Receiver<Option<Ending>> {
         // A panic cannot happen while the lock is held: nothing in here runs foreign code.
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(batch) = &mut state.waiting {
             let scope = std::mem::replace(&mut batch.request.scope, Scope::All);
             batch.request.scope = scope.union(request.scope);
@@ -88,7 +94,10 @@ impl Flight {
             return batch.ending.subscribe();
         }
         let (sender, receiver) = watch::channel(None);
-        state.waiting = Some(Batch { request, ending: sender });
+        state.waiting = Some(Batch {
+            request,
+            ending: sender,
+        });
         if !state.running {
             state.running = true;
             tokio::spawn(self.clone().work());
@@ -109,7 +118,10 @@ impl Flight {
     }
 
     fn next(&self) -> Option<Batch> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let batch = state.waiting.take();
         state.running = batch.is_some();
         batch

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
-use futures::StreamExt as _;
 use tokio::time::Instant;
 
 use super::apply::Applier;
@@ -102,7 +102,14 @@ impl Reconciler {
     ) -> Self {
         let (drains, statics) = (Drains::default(), Statics::default());
         let stopped = AtomicBool::new(false);
-        Self { upstreams, inventory, balancer, drains, statics, stopped }
+        Self {
+            upstreams,
+            inventory,
+            balancer,
+            drains,
+            statics,
+            stopped,
+        }
     }
 
     /// The configured upstreams.
@@ -126,15 +133,21 @@ impl Reconciler {
     /// every upstream of `scope`.
     pub async fn pass(&self, scope: &Scope, intent: &Intent, deadline: Instant) -> PassReport {
         let began = Instant::now();
-        let started =
-            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let selected: Vec<&Upstream> =
-            self.upstreams.iter().filter(|upstream| scope.has(&upstream.key)).collect();
+        let started = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let selected: Vec<&Upstream> = self
+            .upstreams
+            .iter()
+            .filter(|upstream| scope.has(&upstream.key))
+            .collect();
 
         // NGINX before Azure: a server seen here and missing from a complete listing taken later
         // is really gone, so a slow pass cannot delete what a newer one has just added.
         let read_by = deadline.min(began + NGINX_READ);
-        let reads = selected.iter().map(|upstream| self.balancer.servers(&upstream.key, read_by));
+        let reads = selected
+            .iter()
+            .map(|upstream| self.balancer.servers(&upstream.key, read_by));
         let reads = join_all(reads).await;
         let mut reports = BTreeMap::new();
         let mut pending: Vec<(&Upstream, Vec<Server>)> = Vec::new();
@@ -152,9 +165,15 @@ impl Reconciler {
         for report in self.finish_all(pending, intent, deadline).await {
             reports.insert(report.key.clone(), report);
         }
-        let upstreams =
-            selected.iter().filter_map(|upstream| reports.remove(&upstream.key)).collect();
-        PassReport { started, took: began.elapsed(), upstreams }
+        let upstreams = selected
+            .iter()
+            .filter_map(|upstream| reports.remove(&upstream.key))
+            .collect();
+        PassReport {
+            started,
+            took: began.elapsed(),
+            upstreams,
+        }
     }
 
     /// Lists the scale sets and finishes each upstream as soon as its own sets are listed, so that
@@ -214,14 +233,17 @@ impl Reconciler {
         deadline: Instant,
     ) -> UpstreamReport {
         let mut report = UpstreamReport::new(upstream.key.clone(), upstream.group_names());
-        let borrowed: Vec<(&Source, &Listing)> =
-            sources.iter().map(|(source, listing)| (*source, &**listing)).collect();
+        let borrowed: Vec<(&Source, &Listing)> = sources
+            .iter()
+            .map(|(source, listing)| (*source, &**listing))
+            .collect();
         let picture = Picture::new(upstream, &borrowed);
         for failure in picture.failures() {
             report.fail(failure.kind.name(), failure.message.clone());
         }
-        let Plan { steps, held, notes, .. } =
-            self.plan(upstream, &servers, &picture, deadline).await;
+        let Plan {
+            steps, held, notes, ..
+        } = self.plan(upstream, &servers, &picture, deadline).await;
         report.digest = digest(&upstream.key, &held);
         report.notes = notes;
         report.draining = servers
@@ -258,8 +280,12 @@ impl Reconciler {
             }
             Intent::Force(_) => report.held = held,
         }
-        report.draining.retain(|address| !report.removed.contains(address));
-        report.draining.retain(|address| !report.updated.contains(address));
+        report
+            .draining
+            .retain(|address| !report.removed.contains(address));
+        report
+            .draining
+            .retain(|address| !report.updated.contains(address));
         report.draining.sort();
         report.draining.dedup();
         report.servers = servers
@@ -283,8 +309,13 @@ impl Reconciler {
     ) -> Plan {
         let key = &upstream.key;
         let drains = self.drains.progress(key, Instant::now());
-        let first =
-            plan(&Observation { upstream, servers, picture, peers: None, drains: &drains });
+        let first = plan(&Observation {
+            upstream,
+            servers,
+            picture,
+            peers: None,
+            drains: &drains,
+        });
         let draining = servers.iter().any(|server| server.draining);
         if !first.wants_peers {
             if draining || !drains.is_empty() {
@@ -299,8 +330,16 @@ impl Reconciler {
                 None
             }
         };
-        let drains = self.drains.observe(key, servers, peers.as_deref(), Instant::now());
-        plan(&Observation { upstream, servers, picture, peers: peers.as_deref(), drains: &drains })
+        let drains = self
+            .drains
+            .observe(key, servers, peers.as_deref(), Instant::now());
+        plan(&Observation {
+            upstream,
+            servers,
+            picture,
+            peers: peers.as_deref(),
+            drains: &drains,
+        })
     }
 }
 

@@ -95,7 +95,10 @@ impl UpstreamReport {
 
     /// Notes a failure, once.
     pub fn fail(&mut self, kind: &'static str, message: impl Into<String>) {
-        let failure = Failure { kind, message: message.into() };
+        let failure = Failure {
+            kind,
+            message: message.into(),
+        };
         if !self.failures.contains(&failure) {
             self.failures.push(failure);
         }
@@ -128,7 +131,11 @@ impl UpstreamReport {
             Kind::Http | Kind::Stream => self.key.kind.log_word(),
         };
         let name = self.key.name.escape_debug();
-        let verb = if self.failures.is_empty() { "Updated" } else { "Couldn't fully update" };
+        let verb = if self.failures.is_empty() {
+            "Updated"
+        } else {
+            "Couldn't fully update"
+        };
         let mut line = format!(
             "{verb} {kind} servers of {name} for group {} ; Added: {}, Removed: {}, Updated: {}",
             self.groups,

@@ -2,3 +2,6 @@
 
 mod passes;
 mod support;
+mod draining;
+mod guards;
+mod safety_support;

@@ -8,7 +8,12 @@ use crate::support::{Running, flexible_cloud, sorted, uniform_cloud, web};
 async fn first_fill(cloud: Cloud, n: usize) -> usize {
     let running = Running::start(cloud, &[web()]).await;
     let reply = running.event("web-vmss").await;
-    assert!(reply.succeeded(), "{n}: {} {:?}", reply.text, running.handler.stdout_lines());
+    assert!(
+        reply.succeeded(),
+        "{n}: {} {:?}",
+        reply.text,
+        running.handler.stdout_lines()
+    );
     let expected = sorted(running.world().addresses("web-vmss", 80));
     assert_eq!(expected.len(), n);
     assert_eq!(sorted(running.http("web")), expected);
@@ -18,14 +23,22 @@ async fn first_fill(cloud: Cloud, n: usize) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_fills_an_empty_upstream_from_a_uniform_set_of_any_size_with_three_calls() {
     for n in [1, 100, 1_000] {
-        assert_eq!(first_fill(uniform_cloud(n).await, n).await, 3, "{n} instances");
+        assert_eq!(
+            first_fill(uniform_cloud(n).await, n).await,
+            3,
+            "{n} instances"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_fills_an_empty_upstream_from_a_flexible_set_of_any_size_with_three_calls() {
     for n in [1, 100, 1_000] {
-        assert_eq!(first_fill(flexible_cloud(n).await, n).await, 3, "{n} instances");
+        assert_eq!(
+            first_fill(flexible_cloud(n).await, n).await,
+            3,
+            "{n} instances"
+        );
     }
 }
 
@@ -45,7 +58,10 @@ async fn a_timer_tick_alone_follows_scale_out_and_scale_in() {
         running.world().scale("web-vmss", n);
         let reply = running.handler.timer_tick().await;
         assert!(reply.succeeded(), "{}", reply.text);
-        assert_eq!(sorted(running.http("web")), sorted(running.world().addresses("web-vmss", 80)));
+        assert_eq!(
+            sorted(running.http("web")),
+            sorted(running.world().addresses("web-vmss", 80))
+        );
     }
 }
 
@@ -58,7 +74,12 @@ async fn the_reply_names_what_changed_in_the_old_agents_words() {
         "Updated HTTP servers of web for group web-vmss ; Added: [{address}], Removed: [], Updated: []"
     );
     assert_eq!(reply.logs(), [line.clone()]);
-    assert!(running.handler.wait_for_line(&line, std::time::Duration::from_secs(5)).await);
+    assert!(
+        running
+            .handler
+            .wait_for_line(&line, std::time::Duration::from_secs(5))
+            .await
+    );
 }
 
 /// The old agent's documented file, but for the endpoints.
@@ -97,7 +118,10 @@ fn old_agents_file(cloud: &Cloud, authentication: &str) -> String {
 
 async fn serve_the_old_agents_file(authentication: impl Fn(&Cloud) -> String) {
     let cloud = Cloud::start().await;
-    for (set, upstream) in [("backend-one-vmss", "backend-one"), ("backend-two-vmss", "backend-two")] {
+    for (set, upstream) in [
+        ("backend-one-vmss", "backend-one"),
+        ("backend-two-vmss", "backend-two"),
+    ] {
         cloud.world().add_uniform_set(set, 2);
         cloud.world().add_upstream(UpstreamKind::Http, upstream);
     }
@@ -106,10 +130,21 @@ async fn serve_the_old_agents_file(authentication: impl Fn(&Cloud) -> String) {
     let reply = running.handler.timer_tick().await;
     assert!(reply.succeeded(), "{}", reply.text);
     let world = running.world();
-    assert_eq!(sorted(running.http("backend-one")), sorted(world.addresses("backend-one-vmss", 80)));
-    assert_eq!(sorted(running.http("backend-two")), sorted(world.addresses("backend-two-vmss", 8080)));
+    assert_eq!(
+        sorted(running.http("backend-one")),
+        sorted(world.addresses("backend-one-vmss", 80))
+    );
+    assert_eq!(
+        sorted(running.http("backend-two")),
+        sorted(world.addresses("backend-two-vmss", 8080))
+    );
     for server in world.servers(UpstreamKind::Http, "backend-two") {
-        let found = (server.max_conns, server.max_fails, &*server.fail_timeout, &*server.slow_start);
+        let found = (
+            server.max_conns,
+            server.max_fails,
+            &*server.fail_timeout,
+            &*server.slow_start,
+        );
         assert_eq!(found, (100, 3, "30s", "10s"));
     }
 }
@@ -122,7 +157,9 @@ async fn the_old_agents_file_works_with_the_key_in_its_header() {
         for byte in base64(cloud.api_key().as_bytes()).bytes() {
             let _ = write!(header, "{}", char::from(byte));
         }
-        format!("custom_headers:\n  Content-Type: application/json\n  Authorization: ApiKey {header}")
+        format!(
+            "custom_headers:\n  Content-Type: application/json\n  Authorization: ApiKey {header}"
+        )
     })
     .await;
 }
@@ -183,9 +220,11 @@ async fn a_parameter_that_is_ours_is_put_right_with_one_patch() {
     let running = Running::start(uniform_cloud(2).await, &[web()]).await;
     assert!(running.event("web-vmss").await.succeeded());
     let address = running.http("web").remove(0);
-    running.world().change_server(UpstreamKind::Http, "web", &address, |server| {
-        server.max_fails = 9;
-    });
+    running
+        .world()
+        .change_server(UpstreamKind::Http, "web", &address, |server| {
+            server.max_fails = 9;
+        });
     running.cloud.clear_requests();
     let reply = running.handler.timer_tick().await;
     let line = format!(
@@ -223,8 +262,13 @@ async fn a_kill_between_any_two_writes_is_made_good_by_the_next_pass() {
             world.put_server(UpstreamKind::Http, "web", Server::at(gone));
         }
         let gate = running.cloud.gate(
-            simulated_cloud::Match::nginx().method(if kill_after < 4 { "POST" } else { "DELETE" })
-                .skip(if kill_after < 4 { kill_after } else { kill_after - 4 }),
+            simulated_cloud::Match::nginx()
+                .method(if kill_after < 4 { "POST" } else { "DELETE" })
+                .skip(if kill_after < 4 {
+                    kill_after
+                } else {
+                    kill_after - 4
+                }),
         );
         let Running { cloud, handler } = running;
         let set = world.set_id("web-vmss");

@@ -36,7 +36,9 @@ impl Running {
 
     /// A scale event for a set.
     pub(crate) async fn event(&self, set: &str) -> Reply {
-        self.handler.scale_set_written(&self.world().set_id(set)).await
+        self.handler
+            .scale_set_written(&self.world().set_id(set))
+            .await
     }
 
     /// The servers of an http upstream.

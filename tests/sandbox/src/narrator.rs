@@ -1,5 +1,7 @@
 //! How the story is told: one heading per step, then what happened, line by line.
 
+use std::net::SocketAddr;
+
 use simulated_cloud::functions_host::{Reply, Verdict};
 use simulated_cloud::{PeerState, Provisioning, Server, UpstreamKind, World};
 
@@ -63,7 +65,8 @@ pub(crate) fn reply(reply: &Reply) {
 pub(crate) fn nginx(world: &World) {
     let mut label = "NGINX";
     for backend in BACKENDS {
-        let servers = world.servers(UpstreamKind::Http, backend.upstream);
+        let mut servers = world.servers(UpstreamKind::Http, backend.upstream);
+        servers.sort_by_key(|server| server.server.parse::<SocketAddr>().ok());
         let list = servers.iter().map(|server| match state(server) {
             PeerState::Up => server.server.clone(),
             state => format!("{} ({})", server.server, state.word()),
@@ -84,10 +87,10 @@ fn state(server: &Server) -> PeerState {
     }
 }
 
-fn list_or_none(mut list: Vec<String>) -> String {
+fn list_or_none(list: Vec<String>) -> String {
     if list.is_empty() {
-        return "none".to_owned();
+        "none".to_owned()
+    } else {
+        list.join("  ")
     }
-    list.sort();
-    list.join("  ")
 }

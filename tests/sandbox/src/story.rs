@@ -243,6 +243,9 @@ async fn end(traffic: BTreeMap<&str, TrafficHandle>) -> Result<(), String> {
             "{} requests failed, the first: {reason}",
             total.failed
         )),
-        None => Ok(()),
+        None => {
+            println!("\nEvery step ended as it should.");
+            Ok(())
+        }
     }
 }
