@@ -8,6 +8,8 @@ mod document;
 mod load;
 mod parse;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod text;
 mod upstreams;
 

@@ -12,6 +12,10 @@ mod desired;
 mod diff;
 mod digest;
 mod guard;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -224,7 +228,7 @@ pub enum HoldReason {
     UpsertOnly,
     /// `policy: paused`
     Paused,
-    /// It is the only server in service, and replacing it would leave none for a moment.
+    /// Nothing else would be in service while it is replaced.
     LastInService,
 }
 
@@ -269,7 +273,7 @@ impl fmt::Display for HoldReason {
             ),
             Self::UpsertOnly => f.write_str("policy is upsert_only"),
             Self::Paused => f.write_str("policy is paused"),
-            Self::LastInService => f.write_str("it is the only server in service"),
+            Self::LastInService => f.write_str("nothing else would be in service meanwhile"),
         }
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn uniform(
 
 /// The instance id an interface of a Uniform set belongs to: from its own id, else from the
 /// machine it names, which appears as `.../virtualMachines/3` or as `.../virtualMachines/set_3`.
-fn uniform_instance(interface: &Interface) -> Option<String> {
+pub(super) fn uniform_instance(interface: &Interface) -> Option<String> {
     let own = interface.id.as_deref().and_then(ResourceId::parse);
     if let Some(instance) = own.as_ref().and_then(|id| id.name_of("virtualmachines")) {
         return Some(instance.to_owned());

@@ -118,7 +118,7 @@ pub(super) fn decode<'a, T: serde::Deserialize<'a>>(
     })
 }
 
-fn malformed(permission: Permission, text: &str) -> ReadFailure {
+pub(super) fn malformed(permission: Permission, text: &str) -> ReadFailure {
     failure(
         ReadFailureKind::Malformed,
         format!("{}: {text}", permission.what),

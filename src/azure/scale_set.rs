@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::assemble::{self, States};
-use super::listing::{Items, decode};
+use super::listing::{Items, decode, malformed};
 use super::resource_manager::{Permission, ResourceManager, failure};
 use super::wire::{Interface, Machine, ScaleSet};
 use crate::model::{
@@ -130,19 +130,21 @@ impl ScaleSets {
         } else {
             self.instances(set, mode, groups, deadline).await
         };
+        let capacity = model.sku.and_then(|sku| sku.capacity);
         match listed {
-            Ok(Listed {
-                instances,
-                failure: None,
-            }) => Listing::Complete(CompleteListing {
-                set: set.clone(),
-                capacity: model.sku.and_then(|sku| sku.capacity),
-                instances,
-            }),
-            Ok(Listed {
-                instances,
-                failure: Some(failed),
-            }) => incomplete(set, instances, failed),
+            Ok(listed) => {
+                let failed = listed
+                    .failure
+                    .or(listed.only_if_empty.filter(|_| capacity != Some(0)));
+                match failed {
+                    None => Listing::Complete(CompleteListing {
+                        set: set.clone(),
+                        capacity,
+                        instances: listed.instances,
+                    }),
+                    Some(failed) => incomplete(set, listed.instances, failed),
+                }
+            }
             Err(failed) => incomplete(set, Vec::new(), failed),
         }
     }
@@ -211,8 +213,10 @@ impl ScaleSets {
         );
         // Azure answers 404 for the children of a Uniform set without instances. Whether the set
         // itself exists is told by the read beside this one.
-        let interfaces = empty_if_not_found(interfaces);
-        let machines = empty_if_not_found(machines);
+        let (interfaces, not_found) = empty_if_not_found(interfaces);
+        let (machines, _) = empty_if_not_found(machines);
+        let odd = odd_item(&machines.items, interfaces.items.iter())
+            .or_else(|| stray_interface(&interfaces.items));
         let forbidden = machines
             .failure
             .as_ref()
@@ -223,7 +227,8 @@ impl ScaleSets {
             let instances = assemble::uniform(None, &interfaces.items, &States::untold());
             return Listed {
                 instances,
-                failure: interfaces.failure,
+                failure: interfaces.failure.or(odd),
+                only_if_empty: not_found,
             };
         }
         let interface_alone = States {
@@ -236,7 +241,12 @@ impl ScaleSets {
                 &interfaces.items,
                 &interface_alone,
             ),
-            failure: interfaces.failure.or(machines.failure),
+            failure: interfaces.failure.or(machines.failure).or(odd).or_else(|| {
+                // Interfaces that are "not found" beside machines that are there: not an empty set.
+                let counted = |machine: &Machine| assemble::states(machine).counted;
+                not_found.filter(|_| machines.items.iter().any(counted))
+            }),
+            only_if_empty: None,
         }
     }
 
@@ -284,9 +294,12 @@ impl ScaleSets {
             failed = failed.or(lookup.failure);
             found.extend(lookup.items);
         }
+        let of_ours = machines.items.iter().filter_map(assemble::references);
+        let ours = of_ours.flatten().filter_map(|(id, _)| found.get(&id));
         Ok(Listed {
+            failure: failed.or_else(|| odd_item(&machines.items, ours)),
             instances: assemble::flexible(&machines.items, &found),
-            failure: failed,
+            only_if_empty: None,
         })
     }
 
@@ -435,6 +448,9 @@ impl ScaleSets {
 struct Listed {
     instances: Vec<crate::model::Instance>,
     failure: Option<ReadFailure>,
+    /// A failure unless the set wants no instances: its interfaces were not found, and its machines
+    /// could not be asked.
+    only_if_empty: Option<ReadFailure>,
 }
 
 fn incomplete(
@@ -470,16 +486,40 @@ fn mode_of(model: &ScaleSet) -> Mode {
     }
 }
 
-fn empty_if_not_found<T>(listed: Items<T>) -> Items<T> {
-    let not_found = listed
-        .failure
-        .as_ref()
-        .is_some_and(|failed| failed.kind == ReadFailureKind::NotFound);
-    if not_found && listed.items.is_empty() {
-        Items::none()
-    } else {
-        listed
+/// Takes "not found" for an empty list, and gives it back beside.
+fn empty_if_not_found<T>(listed: Items<T>) -> (Items<T>, Option<ReadFailure>) {
+    let not_found = |failed: &ReadFailure| failed.kind == ReadFailureKind::NotFound;
+    match listed.failure {
+        Some(failed) if not_found(&failed) && listed.items.is_empty() => {
+            (Items::none(), Some(failed))
+        }
+        _ => (listed, None),
     }
+}
+
+/// An item that can be decoded, because everything is optional, and that tells nothing all the
+/// same: its machine or its address is not known.
+fn odd_item<'a>(
+    machines: &[Machine],
+    mut interfaces: impl Iterator<Item = &'a Interface>,
+) -> Option<ReadFailure> {
+    let text = "an item without its properties";
+    if machines.iter().any(|machine| machine.properties.is_none()) {
+        return Some(malformed(LIST_MACHINES, text));
+    }
+    interfaces
+        .any(|interface| interface.properties.is_none())
+        .then(|| malformed(LIST_INTERFACES, text))
+}
+
+/// An interface in a Uniform set's own list that does not say whose it is.
+fn stray_interface(interfaces: &[Interface]) -> Option<ReadFailure> {
+    let is_stray = |interface: &Interface| assemble::uniform_instance(interface).is_none();
+    let text = "an interface does not tell its instance";
+    interfaces
+        .iter()
+        .any(is_stray)
+        .then(|| malformed(LIST_SET_INTERFACES, text))
 }
 
 fn same_id(a: &Machine, b: &Machine) -> bool {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::diff::{Difference, is_ours, peer};
+use super::diff::{Difference, in_service, is_ours, peer};
 use super::{Held, HoldReason, Observation, Plan, RemoveWhy, Step};
 use crate::model::{PeerState, Policy, Server};
 
@@ -23,9 +23,13 @@ pub(super) fn guard(observation: &Observation<'_>, difference: Difference) -> Pl
         held: Vec::new(),
     };
     plan.steps.sort_by(|a, b| order(a).cmp(&order(b)));
+    plan.notes.sort();
     match observation.upstream.policy {
         Policy::Sync => {}
-        Policy::UpsertOnly => hold(&mut plan, HoldReason::UpsertOnly, Step::takes_out),
+        // A replacement deletes, if only for a moment.
+        Policy::UpsertOnly => hold(&mut plan, HoldReason::UpsertOnly, |step| {
+            step.takes_out() || is_replacement(step)
+        }),
         Policy::Paused => hold(&mut plan, HoldReason::Paused, |_| true),
     }
     brake(observation, &mut plan);
@@ -116,38 +120,20 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
         .iter()
         .filter(|server| is_ours(upstream, server))
         .collect();
-    let leaving: BTreeSet<u64> = plan
-        .steps
+    let leaving = ids(plan, Step::takes_out);
+    let in_service = |server: &Server| in_service(observation, server);
+    let staying: BTreeSet<u64> = ours
         .iter()
-        .filter(|step| step.takes_out())
-        .filter_map(id)
+        .filter(|server| in_service(server) && !leaving.contains(&server.id))
+        .map(|server| server.id)
         .collect();
-    let in_service = |server: &Server| {
-        server.in_service()
-            && peer(observation.peers, server).is_none_or(|peer| peer.state != PeerState::Draining)
-    };
     let entering = plan
         .steps
         .iter()
-        .filter(|step| matches!(step, Step::Add { .. } | Step::Undrain { .. }))
-        .count();
-    let staying_in_service = ours
-        .iter()
-        .filter(|server| in_service(server) && !leaving.contains(&server.id))
-        .count()
-        + entering;
+        .any(|step| matches!(step, Step::Add { .. } | Step::Undrain { .. }));
 
-    if staying_in_service < 2
-        && !plan
-            .steps
-            .iter()
-            .any(|step| matches!(step, Step::Add { .. }))
-    {
-        hold(plan, HoldReason::LastInService, |step| {
-            matches!(step, Step::Replace { .. })
-        });
-    }
-    if leaving.is_empty() || staying_in_service > 0 {
+    spare_one(plan, &staying);
+    if leaving.is_empty() || !staying.is_empty() || entering {
         return;
     }
     if picture
@@ -163,13 +149,39 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
         .filter(|server| !any_in_service || in_service(server))
         .map(|server| server.id)
         .collect();
-    let staying = ours.len() - leaving.len();
-    if !any_in_service && staying > 0 {
+    if !any_in_service && ours.len() > leaving.len() {
         return;
     }
     hold(plan, HoldReason::WouldEmpty, |step| {
         step.takes_out() && id(step).is_some_and(|id| precious.contains(&id))
     });
+}
+
+/// Replacements run side by side, and each leaves a gap: where they concern all that stays in
+/// service, the last one waits for the next pass.
+fn spare_one(plan: &mut Plan, staying: &BTreeSet<u64>) {
+    let adds = plan
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::Add { .. }));
+    if adds || !staying.is_subset(&ids(plan, is_replacement)) {
+        return;
+    }
+    let gap =
+        |step: &Step| is_replacement(step) && id(step).is_some_and(|id| staying.contains(&id));
+    let last = plan.steps.iter().rfind(|step| gap(step)).cloned();
+    hold(plan, HoldReason::LastInService, |step| {
+        Some(step) == last.as_ref()
+    });
+}
+
+fn is_replacement(step: &Step) -> bool {
+    matches!(step, Step::Replace { .. })
+}
+
+fn ids(plan: &Plan, which: impl Fn(&Step) -> bool) -> BTreeSet<u64> {
+    let steps = plan.steps.iter().filter(|step| which(step));
+    steps.filter_map(id).collect()
 }
 
 fn id(step: &Step) -> Option<u64> {

@@ -23,7 +23,7 @@ hint: npm install -g azure-functions-core-tools@4 --unsafe-perm true";
 const AZURITE_REMEDY: &str = "\
 Azurite does not answer on 127.0.0.1:10000, and `azurite` is not on PATH: the host keeps the timer's \
 lock and status in the storage that AzureWebJobsStorage names
-hint: npm install -g azurite && azurite --silent --skipApiVersionCheck --location target/azurite";
+hint: npm install -g azurite (this command starts it from then on)";
 
 /// Stages the function app with the binary of this machine and runs `func start` on it; returns
 /// what `func` exited with.

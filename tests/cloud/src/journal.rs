@@ -93,7 +93,7 @@ impl Journal {
 
     /// Notes how a request was answered.
     pub(crate) fn finish(&self, at: u64, status: u16) {
-        if let Some(entry) = self.lock().list.iter_mut().find(|entry| entry.at == at) {
+        if let Some(entry) = self.lock().list.iter_mut().rfind(|entry| entry.at == at) {
             entry.status = Some(status);
         }
         self.changed.send_modify(|version| *version += 1);

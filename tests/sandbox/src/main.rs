@@ -42,12 +42,35 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), String> {
     let binary = match options.handler {
-        Some(path) => path,
+        Some(path) => std::path::absolute(path).map_err(|error| error.to_string())?,
         None => binary::build()?,
     };
     let stage = Stage::set(&binary).await?;
+    // Leaving by return drops the stage, which ends the handler and removes its files.
     match options.mode {
-        Mode::Story => story::play(&stage).await,
-        Mode::Serve => serve::serve(stage).await,
+        Mode::Story => tokio::select! {
+            outcome = story::play(&stage) => outcome,
+            () = interrupted() => Err("interrupted".to_owned()),
+        },
+        Mode::Serve => tokio::select! {
+            outcome = serve::serve(&stage) => outcome,
+            () = interrupted() => Ok(()),
+        },
     }
+}
+
+/// Returns on Ctrl-C, and where there is such a thing on SIGTERM.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

@@ -39,7 +39,7 @@ pub(crate) fn azure(world: &World, backend: Backend) {
     let text = format!(
         "{}, capacity {capacity}: {}",
         backend.set,
-        list_or_none(list.collect())
+        list_or_none(&list.collect::<Vec<_>>())
     );
     say("Azure", &text);
 }
@@ -73,7 +73,11 @@ pub(crate) fn nginx(world: &World) {
         });
         say(
             label,
-            &format!("{}: {}", backend.upstream, list_or_none(list.collect())),
+            &format!(
+                "{}: {}",
+                backend.upstream,
+                list_or_none(&list.collect::<Vec<_>>())
+            ),
         );
         label = "";
     }
@@ -87,7 +91,7 @@ fn state(server: &Server) -> PeerState {
     }
 }
 
-fn list_or_none(list: Vec<String>) -> String {
+fn list_or_none(list: &[String]) -> String {
     if list.is_empty() {
         "none".to_owned()
     } else {

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use crate::control;
 use crate::stage::{BACKENDS, ONE, Stage, TWO};
 
-/// Prints how to use the stage and keeps it until Ctrl-C.
-pub(crate) async fn serve(stage: Stage) -> Result<(), String> {
+/// Prints how to use the stage and serves the control plane for as long as it is polled.
+pub(crate) async fn serve(stage: &Stage) -> Result<(), String> {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|error| format!("cannot open the control port: {error}"))?;
@@ -22,17 +22,14 @@ pub(crate) async fn serve(stage: Stage) -> Result<(), String> {
     println!(
         "{}",
         guide(
-            &stage,
+            stage,
             &format!("http://{address}"),
             &env_file.display().to_string()
         )
     );
 
     let control = axum::serve(listener, control::router(stage.cloud.world()));
-    tokio::select! {
-        ended = control => ended.map_err(|error| error.to_string()),
-        _ = tokio::signal::ctrl_c() => Ok(()),
-    }
+    control.await.map_err(|error| error.to_string())
 }
 
 fn exports(env: &[(String, String)]) -> String {
@@ -69,13 +66,13 @@ fn guide(stage: &Stage, control: &str, env_file: &str) -> String {
         let port = cloud.traffic_port(backend.upstream);
         let _ = writeln!(
             traffic,
-            "  curl http://127.0.0.1:{port}/   # through {}",
+            "  curl -s http://127.0.0.1:{port}/   # through {}",
             backend.upstream
         );
     }
     format!(
         "\
-Everything runs until Ctrl-C.
+Everything runs until Ctrl-C. Lines below are ready to be pasted into a shell.
 
 Addresses
   Resource Manager   {arm}
@@ -92,25 +89,26 @@ Files
 
 {exports}
 Scale a set, as Azure would (`begin` and `settle` do it in two halves)
-  curl -X POST {control}/scale/{one}/3
-  curl -X POST {control}/begin/{two}/1
-  curl -X POST {control}/settle/{two}
+  curl -s -X POST {control}/scale/{one}/3
+  curl -s -X POST {control}/begin/{two}/1
+  curl -s -X POST {control}/settle/{two}
 
 Tell the handler, as the Functions host would
-  curl -X POST {handler}/ReconcileTimer -H 'Content-Type: application/json' -d '{timer}'
+  curl -s -X POST {handler}/ReconcileTimer -H 'Content-Type: application/json' -d '{timer}'
 
 See what NGINX has, and send it requests
-  curl {control}/
-  curl --cacert {ca} -H 'Authorization: ApiKey {key}' {servers}
+  curl -s {control}/
+  curl -s --cacert {ca} -H 'Authorization: ApiKey {key}' {servers}
 {traffic}
 Look at the simulated Azure
   TOKEN=$(curl -s -H 'X-IDENTITY-HEADER: {identity_header}' '{identity}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
-  curl --cacert {ca} -H \"Authorization: Bearer $TOKEN\" '{set}'
+  curl -s --cacert {ca} -H \"Authorization: Bearer $TOKEN\" '{set}'
 
 Run the other commands
-  . {env_file}; cargo run -- plan --config {config}
-  . {env_file}; cargo run -- check --config {config}
-  . {env_file}; cargo run -- sync --config {config} --watch",
+  (. {env_file}; {binary} plan)
+  (. {env_file}; {binary} check)
+  (. {env_file}; {binary} sync --watch)",
+        binary = stage.binary.display(),
         arm = cloud.resource_manager_endpoint(),
         vault = cloud.vault_endpoint(),
         identity_endpoint = cloud.identity_endpoint(),

@@ -41,6 +41,7 @@ pub(crate) const BACKENDS: [Backend; 2] = [ONE, TWO];
 pub(crate) struct Stage {
     pub(crate) cloud: Cloud,
     pub(crate) handler: Handler,
+    pub(crate) binary: PathBuf,
     pub(crate) config: PathBuf,
     pub(crate) env: Vec<(String, String)>,
 }
@@ -75,6 +76,7 @@ impl Stage {
         Ok(Self {
             cloud,
             handler,
+            binary: binary.to_owned(),
             config,
             env,
         })

@@ -1,7 +1,7 @@
 //! Child processes with collected output: the handler, and the binary's other commands.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -59,7 +59,7 @@ impl Process {
         let inherited: HashSet<&str> = INHERITED.into_iter().collect();
         let inherited = std::env::vars_os()
             .filter(|(name, _)| name.to_str().is_some_and(|name| inherited.contains(name)));
-        let mut command = Command::new(program.as_ref());
+        let mut command = Command::new(located(program.as_ref()));
         command
             .args(args)
             .env_clear()
@@ -173,6 +173,15 @@ impl Process {
             Err(output)
         }
     }
+}
+
+/// The program's path, independent of the directory that the child starts in; a bare name is left
+/// to the search path.
+fn located(program: &Path) -> PathBuf {
+    if program.components().count() == 1 {
+        return program.to_owned();
+    }
+    std::path::absolute(program).unwrap_or_else(|_| program.to_owned())
 }
 
 /// Runs a command to its end. One that does not end within two minutes is killed and has no code.
