@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
 use azure_core::http::{ExponentialRetryOptions, RetryOptions, StatusCode};
-use azure_security_keyvault_secrets::models::SecretClientGetSecretOptions;
+use azure_security_keyvault_secrets::models::{Secret, SecretClientGetSecretOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
@@ -31,6 +31,7 @@ pub struct KeyVaultError {
 /// Reads one secret.
 pub struct KeyVault {
     client: SecretClient,
+    identity: Arc<Identity>,
     id: SecretId,
     expires: std::sync::Mutex<Option<azure_core::time::OffsetDateTime>>,
 }
@@ -46,7 +47,7 @@ impl KeyVault {
         identity: Arc<Identity>,
         transports: &Transports,
     ) -> Result<Self, KeyVaultError> {
-        let credential: Arc<dyn TokenCredential> = identity;
+        let credential: Arc<dyn TokenCredential> = Arc::<Identity>::clone(&identity);
         let retry = RetryOptions::exponential(ExponentialRetryOptions {
             max_retries: 2,
             max_total_elapsed: azure_core::time::Duration::seconds(5),
@@ -63,6 +64,7 @@ impl KeyVault {
             .map_err(|error| Self::failed(&id, chain(&error)))?;
         Ok(Self {
             client,
+            identity,
             id,
             expires: std::sync::Mutex::default(),
         })
@@ -90,18 +92,18 @@ impl KeyVault {
     /// No token, no access, no such secret, no answer in time.
     pub async fn read(&self, deadline: Instant) -> Result<SecretString, KeyVaultError> {
         let failed = |message: String| Self::failed(&self.id, message);
-        let options = SecretClientGetSecretOptions {
-            secret_version: self.id.version.clone(),
-            ..SecretClientGetSecretOptions::default()
-        };
         let until = deadline.min(Instant::now() + TIMEOUT);
-        let response = timeout_at(until, self.client.get_secret(&self.id.name, Some(options)))
-            .await
-            .map_err(|_| failed("no answer in time".to_owned()))?
-            .map_err(|error| failed(explain(&error)))?;
+        let response = match self.get(until).await? {
+            // A revoked token is refused until it expires, unless the credential is made anew.
+            Err(error) if error.http_status() == Some(StatusCode::Unauthorized) => {
+                self.identity.reset();
+                self.get(until).await?
+            }
+            other => other,
+        };
         let secret = response
-            .into_model()
-            .map_err(|error| failed(chain(&error)))?;
+            .and_then(azure_core::http::Response::into_model)
+            .map_err(|error| failed(explain(&error)))?;
         if let Ok(mut expires) = self.expires.lock() {
             *expires = secret
                 .attributes
@@ -112,6 +114,19 @@ impl KeyVault {
             Some(value) if !value.is_empty() => Ok(value.into()),
             _ => Err(failed("its value is empty".to_owned())),
         }
+    }
+
+    async fn get(
+        &self,
+        until: Instant,
+    ) -> Result<azure_core::Result<azure_core::http::Response<Secret>>, KeyVaultError> {
+        let options = SecretClientGetSecretOptions {
+            secret_version: self.id.version.clone(),
+            ..SecretClientGetSecretOptions::default()
+        };
+        timeout_at(until, self.client.get_secret(&self.id.name, Some(options)))
+            .await
+            .map_err(|_| Self::failed(&self.id, "no answer in time".to_owned()))
     }
 }
 

@@ -235,7 +235,7 @@ impl ResourceManager {
         match status {
             401 => (
                 failure(
-                    ReadFailureKind::Denied,
+                    ReadFailureKind::Identity,
                     format!(
                         "{what}: Azure does not accept the token of {} ({said})",
                         self.identity.kind()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::SetOnce;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::envelope::{HttpAnswer, Invocation, Reply};
 use super::event_grid::{EventMeaning, meaning};
@@ -24,6 +24,8 @@ const TIMER_DEADLINE: Duration = Duration::from_secs(60);
 pub struct App {
     ready: SetOnce<Result<Ready, ConfigError>>,
     history: Mutex<status::History>,
+    /// The pass last told: those who shared it need not tell it again.
+    told: Mutex<Option<Arc<PassReport>>>,
 }
 
 /// The working parts, once the configuration is read.
@@ -37,6 +39,7 @@ impl Default for App {
         Self {
             ready: SetOnce::new(),
             history: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 }
@@ -142,8 +145,14 @@ impl App {
             }
             intent => {
                 let reconciler = Arc::clone(&ready.reconciler);
+                let _turn = match timeout_at(deadline, ready.flight.turn()).await {
+                    Ok(turn) => turn,
+                    Err(_) => return Reply::failed(vec![NoReport::DeadlinePassed.to_string()]),
+                };
                 let report = Arc::new(reconciler.pass(&asked.scope, &intent, deadline).await);
-                report.log("request", &call.id);
+                if intent != Intent::Show {
+                    self.tell(&report, "request", &call.id);
+                }
                 if let Intent::Force(digest) = &intent
                     && !report.upstreams.iter().any(|upstream| upstream.forced)
                 {
@@ -197,6 +206,23 @@ impl App {
         Reply::done(Vec::new()).with(answer)
     }
 
+    /// Logs and remembers a pass, once, however many share it.
+    fn tell(&self, report: &Arc<PassReport>, trigger: &str, invocation: &str) {
+        if let Ok(mut told) = self.told.lock() {
+            if told
+                .as_ref()
+                .is_some_and(|last| Arc::ptr_eq(last, report))
+            {
+                return;
+            }
+            *told = Some(Arc::clone(report));
+        }
+        report.log(trigger, invocation);
+        if let Ok(mut history) = self.history.lock() {
+            history.note(report);
+        }
+    }
+
     async fn pass(
         &self,
         ready: &Ready,
@@ -207,10 +233,7 @@ impl App {
     ) -> (Reply, Option<Arc<PassReport>>) {
         match ready.flight.ask(Request { scope, deadline }).await {
             Ok(report) => {
-                report.log(trigger, invocation);
-                if let Ok(mut history) = self.history.lock() {
-                    history.note(&report);
-                }
+                self.tell(&report, trigger, invocation);
                 (outcome_reply(&report), Some(report))
             }
             Err(error @ (NoReport::DeadlinePassed | NoReport::Panicked(_))) => {

@@ -215,7 +215,7 @@ impl NginxPlus {
         if status.is_success() {
             Ok(body)
         } else {
-            Err(self.judge(status, &body))
+            Err(self.judge(method, status, &body))
         }
     }
 
@@ -231,7 +231,7 @@ impl NginxPlus {
 
     /// What an error reply means: by its code, whatever the status; by the status where the body
     /// is not NGINX's own.
-    fn judge(&self, status: StatusCode, body: &[u8]) -> BalancerError {
+    fn judge(&self, method: &Method, status: StatusCode, body: &[u8]) -> BalancerError {
         let (code, text) = match serde_json::from_slice::<ErrorReply>(body) {
             Ok(reply) => (clean(&reply.error.code, 60), clean(&reply.error.text, 200)),
             Err(_) => (String::new(), String::new()),
@@ -274,6 +274,15 @@ impl NginxPlus {
                     format!(
                         "{host} does not accept the API key; is it the right one, and has it expired? ({said})"
                     ),
+                ),
+                // The list was read a moment ago, so the path is right and the server is gone.
+                404 if matches!(*method, Method::PATCH | Method::DELETE) => (
+                    Failure::ServerNotFound,
+                    format!("there is no such server ({said})"),
+                ),
+                409 if *method == Method::POST => (
+                    Failure::EntryExists,
+                    format!("the server is already there ({said})"),
                 ),
                 404 => (
                     Failure::UpstreamNotFound,

@@ -39,6 +39,7 @@ type Run = dyn Fn(Request) -> BoxFuture<'static, PassReport> + Send + Sync;
 #[derive(Clone)]
 pub struct Flight {
     state: Arc<Mutex<State>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     run: Arc<Run>,
 }
 
@@ -61,8 +62,15 @@ impl Flight {
     ) -> Self {
         Self {
             state: Arc::default(),
+            turn: Arc::default(),
             run: Arc::new(run),
         }
+    }
+
+    /// Waits until no pass runs, and keeps others from beginning while the guard lives: for a pass
+    /// whose result is nobody else's.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Asks for a pass that begins from now on, and waits for its report.
@@ -106,7 +114,10 @@ impl Flight {
     }
 
     async fn work(self) {
-        while let Some(batch) = self.next() {
+        loop {
+            // The turn first, then the batch: who asks while another pass runs still joins.
+            let _turn = self.turn.lock().await;
+            let Some(batch) = self.next() else { return };
             // In a task of its own, so that a panic ends the pass and not this loop, and that no
             // caller's disappearance cancels it half way.
             let ending = match tokio::spawn((self.run)(batch.request)).await {
