@@ -6,6 +6,7 @@
 //! there.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
@@ -56,6 +57,7 @@ pub struct Identity {
     client_id: Option<String>,
     transports: Transports,
     current: RwLock<Option<Arc<dyn TokenCredential>>>,
+    generation: AtomicU64,
 }
 
 impl Identity {
@@ -87,6 +89,7 @@ impl Identity {
             client_id: set("AZURE_CLIENT_ID"),
             transports,
             current: RwLock::new(None),
+            generation: AtomicU64::new(0),
         })
     }
 
@@ -96,10 +99,20 @@ impl Identity {
         self.kind
     }
 
+    /// Which credential is in use, for [`Self::reset`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// Forgets the credential and with it its cached tokens: a revoked token would otherwise be
-    /// used until it expires.
-    pub fn reset(&self) {
-        if let Ok(mut current) = self.current.write() {
+    /// used until it expires. Of many calls that were refused with the tokens of the generation
+    /// `seen`, the first one resets.
+    pub fn reset(&self, seen: u64) {
+        if let Ok(mut current) = self.current.write()
+            && self.generation() == seen
+        {
+            self.generation.store(seen + 1, Ordering::Release);
             *current = None;
         }
     }

@@ -93,10 +93,11 @@ impl KeyVault {
     pub async fn read(&self, deadline: Instant) -> Result<SecretString, KeyVaultError> {
         let failed = |message: String| Self::failed(&self.id, message);
         let until = deadline.min(Instant::now() + TIMEOUT);
+        let generation = self.identity.generation();
         let response = match self.get(until).await? {
             // A revoked token is refused until it expires, unless the credential is made anew.
             Err(error) if error.http_status() == Some(StatusCode::Unauthorized) => {
-                self.identity.reset();
+                self.identity.reset(generation);
                 self.get(until).await?
             }
             other => other,

@@ -96,6 +96,7 @@ impl ResourceManager {
             }
             tried += 1;
             let until = deadline.min(Instant::now() + CALL_TIMEOUT);
+            let generation = self.identity.generation();
             let answer = match timeout_at(until, self.send(url)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(failure(
@@ -112,7 +113,7 @@ impl ResourceManager {
                     200..=299 => return Ok(response.into_body().to_vec()),
                     401 if !token_renewed => {
                         token_renewed = true;
-                        self.identity.reset();
+                        self.identity.reset(generation);
                         continue;
                     }
                     status => self.judge(url, permission, status, &response),

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::Common;
 use crate::config::{self, ConfigError, Environment, Problem};
 use crate::host::{App, router};
+use crate::reconcile::Reconciler;
 use crate::services::Services;
 
 const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
@@ -38,38 +39,49 @@ pub(super) async fn listen() -> anyhow::Result<TcpListener> {
 /// that dies is started again three times and then taken for dead, without a word about why.
 pub(super) async fn serve(listener: TcpListener, common: &Common) -> anyhow::Result<ExitCode> {
     let app = Arc::new(App::default());
-    tokio::spawn(prepare(Arc::clone(&app), common.clone()));
+    let preparation = tokio::spawn(prepare(common.clone()));
+    let prepared = Arc::clone(&app);
+    tokio::spawn(async move {
+        // Invocations wait for this: a panic must not leave them waiting for ever.
+        let ready = preparation
+            .await
+            .unwrap_or_else(|error| Err(start_up(format!("a fault of this program: {error}"))));
+        if let Err(error) = &ready {
+            for line in error.lines() {
+                tracing::error!("{line}");
+            }
+        }
+        prepared.set(ready);
+    });
     axum::serve(listener, router(app))
         .await
         .context("the server ended")?;
     bail!("the server ended")
 }
 
-async fn prepare(app: Arc<App>, common: Common) {
+/// Reads the configuration and puts the parts together.
+async fn prepare(common: Common) -> Result<Arc<Reconciler>, ConfigError> {
     tracing::info!("nginx-vmss-sync version {}", env!("CARGO_PKG_VERSION"));
     let environment = Environment::from_process();
-    let built = config::load(common.config.as_deref(), &environment).and_then(|config| {
-        for warning in &config.warnings {
-            tracing::warn!("{warning}");
-        }
-        let services = Services::new(&config).map_err(|error| ConfigError {
-            origin: "start-up".to_owned(),
-            problems: vec![Problem {
-                path: String::new(),
-                message: error.to_string(),
-            }],
-        })?;
-        tracing::info!(
-            upstreams = config.upstreams.len(),
-            "ready as {}",
-            services.identity.kind()
-        );
-        Ok(services.reconciler)
-    });
-    if let Err(error) = &built {
-        for line in error.lines() {
-            tracing::error!("{line}");
-        }
+    let config = config::load(common.config.as_deref(), &environment)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
     }
-    app.set(built);
+    let services = Services::new(&config).map_err(|error| start_up(error.to_string()))?;
+    tracing::info!(
+        upstreams = config.upstreams.len(),
+        "ready as {}",
+        services.identity.kind()
+    );
+    Ok(services.reconciler)
+}
+
+fn start_up(message: String) -> ConfigError {
+    ConfigError {
+        origin: "start-up".to_owned(),
+        problems: vec![Problem {
+            path: String::new(),
+            message,
+        }],
+    }
 }

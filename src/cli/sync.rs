@@ -59,6 +59,7 @@ pub(super) async fn sync(
             }
             () = &mut stop => {
                 reconciler.stop();
+                tracing::info!("a signal: the running step ends, and no other begins");
                 if let Ok(report) = timeout(GRACE, &mut pass).await {
                     tell(&report, common, false);
                 }

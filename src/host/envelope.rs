@@ -130,3 +130,106 @@ impl IntoResponse for Reply {
         (status, axum::Json(body)).into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(body: &str) -> Invocation {
+        Invocation::read(&HeaderMap::new(), body.as_bytes())
+    }
+
+    #[test]
+    fn trigger_data_is_an_object_or_the_json_text_of_anything() {
+        let call = read(r#"{"Data":{"a":{"x":1},"b":"{\"x\":1}","c":"[1]","d":"text","e":7}}"#);
+        assert_eq!(call.binding("a"), Some(json!({ "x": 1 })));
+        assert_eq!(call.binding("b"), Some(json!({ "x": 1 })));
+        assert_eq!(call.binding("c"), Some(json!([1])));
+        assert_eq!(call.binding("d"), Some(json!("text")));
+        assert_eq!(call.binding("e"), Some(json!(7)));
+        assert_eq!(call.binding("A"), None);
+    }
+
+    #[test]
+    fn what_is_no_envelope_has_no_data_and_no_binding() {
+        for body in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            "{",
+            r#"{"Data":1}"#,
+            r#"{"data":{"a":1}}"#,
+        ] {
+            let call = read(body);
+            assert!(call.data.is_none(), "{body}");
+            assert_eq!(call.binding("a"), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_invocation_id_is_fit_for_a_log_line() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Invocation::read(&headers, b"{}").id, "-");
+        headers.insert(
+            "x-azure-functions-invocationid",
+            "7d5a2f0c-1".parse().unwrap(),
+        );
+        assert_eq!(Invocation::read(&headers, b"{}").id, "7d5a2f0c-1");
+        let long = "x".repeat(1_000);
+        headers.insert("x-azure-functions-invocationid", long.parse().unwrap());
+        assert!(Invocation::read(&headers, b"{}").id.chars().count() <= 65);
+        let bytes = axum::http::HeaderValue::from_bytes(b"\xff").unwrap();
+        headers.insert("x-azure-functions-invocationid", bytes);
+        assert_eq!(Invocation::read(&headers, b"{}").id, "-");
+    }
+
+    async fn rendered(reply: Reply) -> (u16, Option<String>, Value) {
+        let response = reply.into_response();
+        let status = response.status().as_u16();
+        let kind = response.headers().get("content-type");
+        let kind = kind.map(|kind| kind.to_str().unwrap().to_owned());
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+        (
+            status,
+            kind,
+            serde_json::from_slice(&body.unwrap()).unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn replies_have_the_hosts_shape() {
+        let json = Some("application/json".to_owned());
+        assert_eq!(
+            rendered(Reply::done(vec!["a".to_owned()])).await,
+            (
+                200,
+                json.clone(),
+                json!({ "Outputs": {}, "Logs": ["a"], "ReturnValue": null })
+            )
+        );
+        assert_eq!(
+            rendered(Reply::failed(vec![])).await,
+            (
+                500,
+                json.clone(),
+                json!({ "Outputs": {}, "Logs": [], "ReturnValue": null })
+            )
+        );
+        let answer = HttpAnswer::json(409, &json!({ "error": "no" }));
+        let (status, kind, body) = rendered(Reply::done(vec![]).with(answer)).await;
+        assert_eq!((status, kind), (200, json));
+        let res = &body["Outputs"]["res"];
+        assert_eq!(res["statusCode"], 409);
+        assert_eq!(res["headers"]["Content-Type"], "application/json");
+        assert_eq!(res["body"], r#"{"error":"no"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_reading_panic(body in any::<Vec<u8>>(), name in any::<String>()) {
+            let _ = Invocation::read(&HeaderMap::new(), &body).binding(&name);
+        }
+    }
+}

@@ -129,3 +129,185 @@ fn concerns(
         && resource.resource_group() == id.resource_group()
         && mode(set) != Some(Mode::Uniform)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, parse};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const GROUP: &str = "/subscriptions/aaaa0000-0000-0000-0000-000000000001/resourceGroups/Rg";
+
+    /// `web` is fed by the set `Web`, `db` (a stream) by `Db`, `both` by the two of them.
+    fn upstreams() -> Vec<Upstream> {
+        let mut text = "subscription_id: aaaa0000-0000-0000-0000-000000000001\n\
+                        resource_group_name: Rg\n\
+                        api_endpoint: https://n.example/nplus\n\
+                        upstreams:\n"
+            .to_owned();
+        for (name, kind, set) in [
+            ("web", "http", "Web"),
+            ("db", "stream", "Db"),
+            ("both", "http", "Web"),
+            ("both", "http", "Db"),
+        ] {
+            text += &format!(
+                "  - {{name: {name}, kind: {kind}, port: 80, virtual_machine_scale_set: {set}}}\n"
+            );
+        }
+        parse(&text, "test", &Environment::default())
+            .unwrap()
+            .upstreams
+    }
+
+    fn set(name: &str) -> String {
+        format!("{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/{name}")
+    }
+
+    fn written(id: &str) -> Value {
+        json!({ "eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": id })
+    }
+
+    /// The names of the upstreams to look at (http before stream), `None` for an unreadable event.
+    fn names(event: &Value, mode: Option<Mode>) -> Option<Vec<String>> {
+        match meaning(event, &upstreams(), &|_| mode) {
+            EventMeaning::LookAt(keys) => Some(keys.into_iter().map(|key| key.name).collect()),
+            EventMeaning::NothingOfOurs => Some(vec![]),
+            EventMeaning::Unreadable(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_set_concerns_every_upstream_that_it_feeds() {
+        assert_eq!(names(&written(&set("web")), None).unwrap(), ["both", "web"]);
+        assert_eq!(names(&written(&set("DB")), None).unwrap(), ["both", "db"]);
+        assert_eq!(names(&written(&set("webb")), None).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn of_a_batch_every_event_counts_and_one_unreadable_event_spoils_none() {
+        let (web, db) = (written(&set("Web")), written(&set("Db")));
+        let all = ["both", "web", "db"];
+        assert_eq!(names(&json!([web, db]), None).unwrap(), all);
+        assert_eq!(names(&json!([1, web, {}, db]), None).unwrap(), all);
+        assert_eq!(names(&json!([]), None).unwrap(), [""; 0]);
+        assert_eq!(names(&json!([written(&set("other")), 1]), None), None);
+        assert_eq!(names(&json!([[web]]), None), None);
+    }
+
+    #[test]
+    fn of_subject_and_resource_uri_the_one_that_names_a_resource_of_ours_counts() {
+        let deployment = format!("{GROUP}/providers/Microsoft.Resources/deployments/d");
+        for (subject, uri) in [
+            (set("Web"), deployment.clone()),
+            (deployment.clone(), set("Web")),
+            (set("Web"), "no id".to_owned()),
+            ("no id".to_owned(), set("Web")),
+        ] {
+            let mut event = written(&subject);
+            event["data"] = json!({ "resourceUri": uri });
+            assert_eq!(names(&event, None).unwrap(), ["both", "web"], "{event}");
+        }
+        assert_eq!(names(&written(&deployment), None).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn members_of_the_group_concern_sets_that_are_not_known_to_be_uniform() {
+        let all: &[&str] = &["both", "web", "db"];
+        for kind in [
+            "Microsoft.Compute/virtualMachines",
+            "microsoft.network/NETWORKINTERFACES",
+        ] {
+            let event = written(&format!("{GROUP}/providers/{kind}/x"));
+            assert_eq!(names(&event, None).unwrap(), all);
+            assert_eq!(names(&event, Some(Mode::Flexible)).unwrap(), all);
+            assert_eq!(names(&event, Some(Mode::Uniform)).unwrap(), [""; 0]);
+            let elsewhere = written(&format!("{GROUP}2/providers/{kind}/x"));
+            assert_eq!(names(&elsewhere, None).unwrap(), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_unreadable_and_what_is_another_event_is_not_ours() {
+        for unreadable in [
+            json!(null),
+            json!("text"),
+            json!({}),
+            json!({ "eventType": 1 }),
+            json!({ "type": "Microsoft.Resources.ResourceWriteSuccess" }),
+            json!({ "type": "Microsoft.Resources.ResourceWriteSuccess", "data": "{" }),
+        ] {
+            assert_eq!(names(&unreadable, None), None, "{unreadable}");
+        }
+        for other in [
+            json!({ "eventType": "Microsoft.Storage.BlobCreated" }),
+            json!({ "type": "Microsoft.Resources.ResourceWriteSuccess", "subject": "" }),
+        ] {
+            assert_eq!(names(&other, None).unwrap(), [""; 0], "{other}");
+        }
+    }
+
+    /// Texts that get past the first checks more often than chance would have it.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "(/[a-zA-Z0-9._\\u{0}-\\u{3f}]{0,8}){0,12}",
+            Just(set("Web")),
+            Just(set("Web/virtualMachines/1")),
+            Just(format!(
+                "{GROUP}/providers/Microsoft.Compute/virtualMachines/x"
+            )),
+            Just("Microsoft.Resources.ResourceWriteSuccess".to_owned()),
+            Just(json!({ "resourceUri": set("Db") }).to_string()),
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        let key = prop_oneof![
+            any::<String>(),
+            proptest::sample::select(vec!["eventType", "type", "subject", "data", "resourceUri",])
+                .prop_map(str::to_owned),
+        ];
+        leaf.prop_recursive(4, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::btree_map(key.clone(), inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_whatever_makes_it_panic_or_name_an_upstream_that_is_not_configured(
+            event in value(),
+            mode in prop_oneof![Just(None), Just(Some(Mode::Uniform)), Just(Some(Mode::Flexible))],
+        ) {
+            let known = upstreams();
+            if let EventMeaning::LookAt(keys) = meaning(&event, &known, &|_| mode) {
+                prop_assert!(!keys.is_empty());
+                for key in keys {
+                    prop_assert!(known.iter().any(|upstream| upstream.key == key));
+                }
+            }
+        }
+
+        #[test]
+        fn members_that_are_not_ours_to_read_change_nothing(extra in value(), id in text()) {
+            let plain = written(&id);
+            let mut full = plain.clone();
+            for member in ["id", "topic", "eventTime", "claims", "dataVersion"] {
+                full[member] = extra.clone();
+            }
+            prop_assert_eq!(names(&plain, None), names(&full, None));
+        }
+    }
+}

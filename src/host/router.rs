@@ -86,3 +86,133 @@ fn refusal(status: StatusCode, error: &str) -> Response {
     let error = crate::telemetry::clean(error, 300);
     (status, axum::Json(json!({ "error": error }))).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use async_trait::async_trait;
+    use futures::stream::BoxStream;
+    use serde_json::Value;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::{Environment, parse};
+    use crate::model::{
+        Listing, PeerStatus, ScaleSetId, Server, ServerAddress, ServerParameters, UpstreamKey,
+    };
+    use crate::plan::Changes;
+    use crate::reconcile::{Balancer, BalancerError, Inventory, Mode, Reconciler};
+
+    /// A part of the program with a fault: whatever it is asked, it panics.
+    struct Faulty;
+
+    impl Inventory for Faulty {
+        fn list(
+            &self,
+            _: BTreeSet<ScaleSetId>,
+            _: Instant,
+        ) -> BoxStream<'_, (ScaleSetId, Listing)> {
+            panic!("a fault in the inventory")
+        }
+
+        fn mode(&self, _: &ScaleSetId) -> Option<Mode> {
+            panic!("a fault in the inventory")
+        }
+    }
+
+    type Done = Result<(), BalancerError>;
+
+    #[async_trait]
+    impl Balancer for Faulty {
+        async fn servers(&self, _: &UpstreamKey, _: Instant) -> Result<Vec<Server>, BalancerError> {
+            panic!("a fault in the balancer")
+        }
+
+        async fn peers(
+            &self,
+            _: &UpstreamKey,
+            _: Instant,
+        ) -> Result<Vec<PeerStatus>, BalancerError> {
+            panic!("a fault in the balancer")
+        }
+
+        async fn add(
+            &self,
+            _: &UpstreamKey,
+            _: &ServerAddress,
+            _: &ServerParameters,
+            _: Instant,
+        ) -> Done {
+            panic!("a fault in the balancer")
+        }
+
+        async fn patch(&self, _: &UpstreamKey, _: u64, _: &Changes, _: Instant) -> Done {
+            panic!("a fault in the balancer")
+        }
+
+        async fn set_draining(&self, _: &UpstreamKey, _: u64, _: bool, _: Instant) -> Done {
+            panic!("a fault in the balancer")
+        }
+
+        async fn set_down(&self, _: &UpstreamKey, _: u64, _: Instant) -> Done {
+            panic!("a fault in the balancer")
+        }
+
+        async fn remove(&self, _: &UpstreamKey, _: u64, _: Instant) -> Done {
+            panic!("a fault in the balancer")
+        }
+    }
+
+    /// Serves a handler whose parts all panic; returns its address.
+    async fn serve_faulty() -> String {
+        let text = "subscription_id: aaaa0000-0000-0000-0000-000000000001\n\
+                    resource_group_name: rg\n\
+                    api_endpoint: https://n.example/nplus\n\
+                    upstreams:\n  - {name: web, kind: http, port: 80, virtual_machine_scale_set: web}\n";
+        let upstreams = parse(text, "test", &Environment::default())
+            .unwrap()
+            .upstreams;
+        let app = Arc::new(App::default());
+        let faulty = Arc::new(Faulty);
+        let inventory = Arc::<Faulty>::clone(&faulty);
+        app.set(Ok(Arc::new(Reconciler::new(upstreams, inventory, faulty))));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router(app)).await });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_function_or_in_its_pass_is_a_failed_invocation_in_json() {
+        let origin = serve_faulty().await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let id = "/subscriptions/aaaa0000-0000-0000-0000-000000000001/resourceGroups/rg/providers/\
+                  Microsoft.Compute/virtualMachines/x";
+        let event = json!({ "Data": { "event": {
+            "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+            "subject": id,
+        } } });
+        let request = |body: &str| json!({ "Data": { "req": { "Body": body } } });
+        for (path, body) in [
+            ("/VmssScaleEvent", event),
+            ("/ReconcileTimer", json!({})),
+            ("/Reconcile", request("{}")),
+            ("/Reconcile", request(r#"{"dry_run":true}"#)),
+            ("/Status", json!({})),
+            // The one before has left the handler as it was.
+            ("/ReconcileTimer", json!({})),
+        ] {
+            let post = client.post(format!("{origin}{path}"));
+            let reply = post.body(body.to_string()).send().await.unwrap();
+            assert_eq!(reply.status().as_u16(), 500, "{path} {body}");
+            assert_eq!(reply.headers()["content-type"], "application/json");
+            let reply: Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
+            assert!(reply["Outputs"].is_object(), "{path}: {reply}");
+            let line = reply["Logs"][0].as_str().unwrap();
+            assert!(line.contains("fault of this program"), "{path}: {line}");
+        }
+        let ping = client.get(format!("{origin}/")).send().await.unwrap();
+        assert_eq!(ping.status().as_u16(), 200);
+    }
+}

@@ -151,7 +151,7 @@ pub(super) fn wants_html(request: Option<&Value>) -> bool {
     headers
         .iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case("accept"))
-        .any(|(_, value)| value.to_string().contains("text/html"))
+        .any(|(_, value)| value.to_string().to_lowercase().contains("text/html"))
 }
 
 /// The status as a page without any outside resource.

@@ -141,7 +141,10 @@ fn keep(
         .backup
         .is_some_and(|backup| backup != server.backup)
     {
-        if may_be_added {
+        // While the address stands there twice, NGINX would refuse to add it again.
+        let mut servers = observation.servers.iter();
+        let alone = servers.all(|other| other.id == id || other.address != address);
+        if may_be_added && alone && in_service(observation, server) {
             let parameters = added_again(parameters, server);
             difference.steps.push(Step::Replace {
                 id,
@@ -152,7 +155,8 @@ fn keep(
         }
         difference.notes.push(Note {
             subject: address.to_string(),
-            text: "its `backup` differs, and is changed once it serves".to_owned(),
+            text: "its `backup` differs; it is replaced once it serves and is listed once"
+                .to_owned(),
         });
     }
     // A process that drained it remembers so, even where the reply does not tell.

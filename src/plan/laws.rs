@@ -4,6 +4,7 @@
 mod asg_sync;
 mod convergence;
 mod form;
+mod generate;
 mod ownership;
 mod removal;
 mod simulate;

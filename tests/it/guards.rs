@@ -320,3 +320,30 @@ async fn of_two_sources_a_failing_one_stops_removals_for_the_other_but_not_its_a
     let both = [world.addresses("blue-vmss", 80), world.addresses("green-vmss", 80)].concat();
     assert_eq!(running.http("web"), sorted(both));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_list_that_is_not_found_beside_instances_is_no_empty_set() {
+    let cloud = Cloud::start().await;
+    let world = cloud.world();
+    // Two sources, so that what would go is less than half of the upstream.
+    for set in ["web-vmss", "green-vmss"] {
+        world.add_uniform_set(set, 3);
+    }
+    world.add_upstream(UpstreamKind::Http, "web");
+    let entries = [web(), UpstreamEntry::http("web", "green-vmss")];
+    let running = filled(cloud, &entries).await;
+    let before = running.http("web");
+    let not_found = Fault::arm_error(404, "NotFound", "Resource not found.");
+    running.cloud.fault(call(SET_NICS), not_found, None);
+    for forbidden in [true, false] {
+        let action = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read";
+        if forbidden {
+            world.deny_action(action);
+        } else {
+            world.allow_action(action);
+        }
+        let lines = failing_tick(&running).await;
+        assert!(lines.contains("not_found: the scale set's network interfaces"), "{lines}");
+        assert_eq!(running.http("web"), before, "forbidden {forbidden}");
+    }
+}

@@ -52,7 +52,12 @@ fn assert_json(reply: &Reply, what: &str) {
 /// The invocation succeeded, and its reply is one.
 fn assert_done(reply: &Reply, what: &str) {
     assert_json(reply, what);
-    assert!(reply.succeeded(), "{what}: {:?} {}", reply.verdict, reply.text);
+    assert!(
+        reply.succeeded(),
+        "{what}: {:?} {}",
+        reply.verdict,
+        reply.text
+    );
 }
 
 /// The invocation failed, and its reply is JSON all the same.
@@ -84,7 +89,10 @@ impl Running {
         for line in lines {
             assert!(self.handler.wait_for_line(line, PATIENCE).await, "{line}");
             let stdout = self.handler.stdout_lines();
-            assert!(stdout.iter().any(|printed| printed.contains(line)), "{line}: {stdout:#?}");
+            assert!(
+                stdout.iter().any(|printed| printed.contains(line)),
+                "{line}: {stdout:#?}"
+            );
         }
     }
 
@@ -96,7 +104,10 @@ impl Running {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> (u16, String, String) {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let url = format!("http://127.0.0.1:{}{path}", self.handler.port());
         let mut request = client.request(method, url).body(body);
@@ -106,7 +117,10 @@ impl Running {
         let response = request.send().await.expect("a reply");
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type");
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let kind = kind
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         (status, kind, response.text().await.expect("a body"))
     }
 }

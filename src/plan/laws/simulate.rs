@@ -22,7 +22,12 @@ impl World {
         let mut gaps: Vec<(&ServerAddress, &ServerParameters)> = Vec::new();
         let mut steps = steps.iter().peekable();
         while let Some(step) = steps.next() {
-            if let Step::Replace { id, address, parameters } = step {
+            if let Step::Replace {
+                id,
+                address,
+                parameters,
+            } = step
+            {
                 world.delete(*id, address);
                 gaps.push((address, parameters));
             } else {
@@ -41,8 +46,15 @@ impl World {
 
     fn take(&mut self, step: &Step) {
         match step {
-            Step::Add { address, parameters } => self.create(address, parameters),
-            Step::Patch { id, address, changes } => {
+            Step::Add {
+                address,
+                parameters,
+            } => self.create(address, parameters),
+            Step::Patch {
+                id,
+                address,
+                changes,
+            } => {
                 let server = self.server(*id, address);
                 server.max_conns = changes.max_conns.unwrap_or(server.max_conns);
                 server.max_fails = changes.max_fails.unwrap_or(server.max_fails);
@@ -55,7 +67,11 @@ impl World {
                 self.drains.remove(address);
                 self.report(*id, PeerState::Up);
             }
-            Step::Replace { id, address, parameters } => {
+            Step::Replace {
+                id,
+                address,
+                parameters,
+            } => {
                 self.delete(*id, address);
                 self.create(address, parameters);
             }
@@ -70,24 +86,42 @@ impl World {
 
     /// Time passes until every drain has run out.
     pub(super) fn drained(mut self) -> Self {
-        let timeout = self.upstream.drain_timeout;
-        let draining = self.servers.iter().filter(|server| server.draining);
-        let finished = DrainProgress { draining_for: timeout, idle_readings: 0 };
-        self.drains = draining.map(|server| (server.address.clone(), finished)).collect();
+        let finished = DrainProgress {
+            draining_for: self.upstream.drain_timeout,
+            idle_readings: 0,
+        };
+        for server in &self.servers {
+            let peer = self.peer(server.id).map(|peer| peer.state);
+            if server.draining || peer == Some(PeerState::Draining) {
+                self.drains.insert(server.address.clone(), finished);
+            }
+        }
+        for progress in self.drains.values_mut() {
+            *progress = finished;
+        }
         self
     }
 
     fn server(&mut self, id: u64, address: &ServerAddress) -> &mut Server {
         let found = self.servers.iter_mut().find(|server| server.id == id);
         let found = found.unwrap_or_else(|| panic!("404 UpstreamServerNotFound: {id}"));
-        assert_eq!(found.address, *address, "the step names another server's id");
+        assert_eq!(
+            found.address, *address,
+            "the step names another server's id"
+        );
         found
     }
 
     fn create(&mut self, address: &ServerAddress, parameters: &ServerParameters) {
         let is_new = self.servers.iter().all(|server| server.address != *address);
         assert!(is_new, "409 UpstreamServerEntryExists: {address}");
-        let id = 1 + self.servers.iter().map(|server| server.id).max().unwrap_or(100).max(100);
+        let id = 1 + self
+            .servers
+            .iter()
+            .map(|server| server.id)
+            .max()
+            .unwrap_or(100)
+            .max(100);
         self.servers.push(Server {
             id,
             address: address.clone(),
@@ -102,7 +136,11 @@ impl World {
             fixed: false,
         });
         if let Some(peers) = &mut self.peers {
-            peers.push(PeerStatus { id, state: PeerState::Up, active: 0 });
+            peers.push(PeerStatus {
+                id,
+                state: PeerState::Up,
+                active: 0,
+            });
         }
     }
 

@@ -1,36 +1,15 @@
-//! Random worlds: an upstream, what NGINX holds, what Azure lists, what this process remembers.
+//! A world: what a plan is made from, and what the laws ask about it. The questions are answered
+//! here anew, not by the code under test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::sample::select;
 
 use crate::model::{
-    Address, ArrivingWhy, CompleteListing, Instance, Kind, LeavingWhy, Listing, NginxTime,
-    NoAddress, OptionalParameters, Ownership, PeerState, PeerStatus, Phase, Policy, ReadFailure,
-    ReadFailureKind, ScaleSetId, Server, ServerAddress, ServerParameters, Source, Upstream,
-    UpstreamKey,
+    Address, ArrivingWhy, CompleteListing, Instance, Listing, Ownership, PeerState, PeerStatus,
+    Phase, Policy, ReadFailure, ReadFailureKind, ScaleSetId, Server, ServerAddress, Source,
+    Upstream,
 };
 use crate::plan::{DrainProgress, Observation, Picture, Plan, plan};
-
-/// Where instances are. The last two are nobody's private network.
-const PLACES: [&str; 8] = [
-    "10.0.0.1",
-    "10.0.0.2",
-    "10.0.0.3",
-    "10.0.0.4",
-    "10.0.1.5",
-    "fd00::1",
-    "8.8.8.8",
-    "169.254.169.254",
-];
-/// What `scoped` upstreams own.
-const SCOPE: [&str; 2] = ["10.0.0.0/24", "fd00::/64"];
-
-pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Everything a plan is made from, owned.
 #[derive(Debug, Clone)]
@@ -61,11 +40,6 @@ impl World {
         })
     }
 
-    pub(super) fn is_whole(&self) -> bool {
-        let complete = |listing: &Listing| matches!(listing, Listing::Complete(_));
-        self.listings.iter().all(complete)
-    }
-
     /// Every listing complete, with the capacity it already has or none.
     pub(super) fn made_whole(mut self) -> Self {
         for listing in &mut self.listings {
@@ -85,7 +59,10 @@ impl World {
         let which = which % self.listings.len();
         let listing = &mut self.listings[which];
         if let Listing::Complete(complete) = listing {
-            *listing = broken_off(complete.set.clone(), std::mem::take(&mut complete.instances));
+            *listing = broken_off(
+                complete.set.clone(),
+                std::mem::take(&mut complete.instances),
+            );
         }
         self
     }
@@ -105,17 +82,27 @@ impl World {
     }
 
     pub(super) fn is_released(&self) -> bool {
-        self.capacities().is_some_and(|all| all.iter().all(|capacity| *capacity == Some(0)))
+        self.capacities()
+            .is_some_and(|all| all.iter().all(|capacity| *capacity == Some(0)))
     }
 
     pub(super) fn capacities_agree(&self) -> bool {
-        let Some(capacities) = self.capacities() else { return false };
+        let Some(capacities) = self.capacities() else {
+            return false;
+        };
         let mut pairs = capacities.iter().zip(&self.listings);
-        pairs.all(|(capacity, listing)| capacity.is_some_and(|wanted| wanted <= accounted(listing.instances())))
+        pairs.all(|(capacity, listing)| {
+            capacity.is_some_and(|wanted| wanted <= accounted(listing.instances()))
+        })
     }
 
     pub(super) fn is_ours(&self, server: &Server) -> bool {
-        let inside = |ip: IpAddr| self.upstream.networks.iter().any(|network| network.contains(&ip));
+        let inside = |ip: IpAddr| {
+            self.upstream
+                .networks
+                .iter()
+                .any(|network| network.contains(&ip))
+        };
         let owned = match self.upstream.ownership {
             Ownership::Exclusive => true,
             Ownership::Scoped => server.address.ip().is_some_and(inside),
@@ -124,9 +111,16 @@ impl World {
     }
 
     pub(super) fn accepts(&self, ip: IpAddr) -> bool {
-        let public: [IpAddr; 2] = [PLACES[6].parse().unwrap(), PLACES[7].parse().unwrap()];
-        self.upstream.networks.iter().any(|network| network.contains(&ip))
-            || (self.upstream.ownership == Ownership::Exclusive && !public.contains(&ip))
+        let listed = self
+            .upstream
+            .networks
+            .iter()
+            .any(|network| network.contains(&ip));
+        // Of the generated addresses only the private ones begin like this.
+        let text = ip.to_string();
+        let private = ["10.", "192.168.", "fd00:"];
+        let private = private.iter().any(|start| text.starts_with(start));
+        listed || (self.upstream.ownership == Ownership::Exclusive && private)
     }
 
     pub(super) fn ours(&self) -> impl Iterator<Item = &Server> {
@@ -134,7 +128,11 @@ impl World {
     }
 
     pub(super) fn peer(&self, id: u64) -> Option<PeerStatus> {
-        self.peers.as_ref()?.iter().find(|peer| peer.id == id).copied()
+        self.peers
+            .as_ref()?
+            .iter()
+            .find(|peer| peer.id == id)
+            .copied()
     }
 
     pub(super) fn in_service(&self, server: &Server) -> bool {
@@ -150,13 +148,17 @@ impl World {
         let mut phases: BTreeMap<SocketAddr, Phase> = BTreeMap::new();
         for (source, listing) in self.upstream.sources.iter().zip(&self.listings) {
             for instance in listing.instances() {
-                let Address::Known(ip) = instance.address else { continue };
+                let Address::Known(ip) = instance.address else {
+                    continue;
+                };
                 let unhealthy = self.upstream.require_healthy && !instance.healthy;
                 let phase = match &instance.phase {
                     Phase::Serving if unhealthy => Phase::Arriving(ArrivingWhy::NotHealthy),
                     phase => phase.clone(),
                 };
-                let known = phases.entry(SocketAddr::new(ip, source.port)).or_insert(phase.clone());
+                let known = phases
+                    .entry(SocketAddr::new(ip, source.port))
+                    .or_insert(phase.clone());
                 *known = known.clone().min(phase);
             }
         }
@@ -179,203 +181,17 @@ impl World {
 /// Instances that count towards the capacity.
 pub(super) fn accounted(instances: &[Instance]) -> u64 {
     let known = |instance: &&Instance| matches!(instance.address, Address::Known(_));
-    instances.iter().filter(known).filter(|instance| instance.counted).count() as u64
+    instances
+        .iter()
+        .filter(known)
+        .filter(|instance| instance.counted)
+        .count() as u64
 }
 
-fn broken_off(set: ScaleSetId, seen: Vec<Instance>) -> Listing {
-    let failure = ReadFailure { kind: ReadFailureKind::Timeout, message: "page 2".into() };
+pub(super) fn broken_off(set: ScaleSetId, seen: Vec<Instance>) -> Listing {
+    let failure = ReadFailure {
+        kind: ReadFailureKind::Timeout,
+        message: "page 2".into(),
+    };
     Listing::Incomplete { set, seen, failure }
-}
-
-/// A world in which anything may be the case.
-pub(super) fn worlds() -> impl Strategy<Value = World> {
-    let memory = vec((0_u8..10, 0_u8..8), 7);
-    (upstreams(), servers(), vec(sources(), 1..=3), prop::option::weighted(0.6, Just(())), memory)
-        .prop_map(|(upstream, servers, sources, peers_are_read, memory)| {
-            let mut world = World {
-                upstream,
-                servers,
-                listings: Vec::new(),
-                peers: None,
-                drains: BTreeMap::new(),
-            };
-            place_sources(&mut world, sources);
-            remember(&mut world, &memory, peers_are_read.is_some());
-            world
-        })
-}
-
-/// Worlds without anything that keeps a plan from being carried out as it is.
-pub(super) fn whole_worlds() -> impl Strategy<Value = World> {
-    worlds().prop_map(|world| world.made_whole().with_policy(Policy::Sync))
-}
-
-fn upstreams() -> impl Strategy<Value = Upstream> {
-    let switches = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let policies = select(&[Policy::Sync, Policy::Sync, Policy::Sync, Policy::UpsertOnly, Policy::Paused][..]);
-    let optional = (select(&[None, Some(5)][..]), select(&[None, None, Some(false), Some(true)][..]));
-    let percents = select(&[0_u8, 34, 50, 100][..]);
-    let kinds = select(&[Kind::Http, Kind::Http, Kind::Stream][..]);
-    let timeouts = select(&[TIMEOUT, TIMEOUT, Duration::ZERO][..]);
-    (switches, policies, optional, percents, kinds, timeouts).prop_map(
-        |((scoped, open, add_before_running, require_healthy), policy, (weight, backup), percent, kind, drain_timeout)| {
-            let networks: &[&str] = match (scoped, open) {
-                (true, _) => &SCOPE,
-                (false, true) => &["8.8.8.0/24"],
-                (false, false) => &[],
-            };
-            Upstream {
-                key: UpstreamKey { kind, name: "backend".into() },
-                sources: Vec::new(),
-                parameters: ServerParameters {
-                    max_conns: 100,
-                    max_fails: 3,
-                    fail_timeout: NginxTime::from_seconds(30),
-                    slow_start: NginxTime::from_seconds(5),
-                    optional: OptionalParameters { weight, backup },
-                },
-                max_removal_percent: percent,
-                drain_timeout,
-                add_before_running,
-                require_healthy,
-                ownership: if scoped { Ownership::Scoped } else { Ownership::Exclusive },
-                networks: networks.iter().map(|network| network.parse().unwrap()).collect(),
-                policy,
-            }
-        },
-    )
-}
-
-fn servers() -> impl Strategy<Value = Vec<Server>> {
-    // Of the parameters one bit each says whether it is as configured.
-    let server = (0..=PLACES.len(), 0_u8..4, any::<u8>(), select(&[1_u64, 5, 7][..]), 0_u8..20);
-    (vec(server, 0..=7), 0_u64..8, prop::bool::weighted(0.15)).prop_map(|(servers, offset, twice)| {
-        let mut seen = BTreeSet::new();
-        let servers = servers.into_iter().enumerate().map(|(index, (place, port, bits, weight, rare))| {
-            let port = if port == 0 { 8080 } else { 80 };
-            let address = match PLACES.get(place) {
-                Some(ip) => SocketAddr::new(ip.parse().unwrap(), port).into(),
-                None => ServerAddress::Other(format!("app.example:{port}")),
-            };
-            let bit = |n: u8| bits & (1 << n) != 0;
-            Server {
-                // In no order, and 0 is an id like any other.
-                id: (index as u64 * 5 + offset) % 8,
-                address,
-                max_conns: if bit(0) { 0 } else { 100 },
-                max_fails: if bit(1) { 1 } else { 3 },
-                fail_timeout: NginxTime::from_seconds(if bit(2) { 10 } else { 30 }),
-                slow_start: NginxTime::from_seconds(if bit(3) { 0 } else { 5 }),
-                weight,
-                backup: bit(4) && bit(5),
-                down: matches!(rare, 1 | 2),
-                draining: bit(6) && bit(7),
-                fixed: matches!(rare, 2 | 3),
-            }
-        });
-        servers.filter(|server| seen.insert(server.address.clone()) || twice).collect()
-    })
-}
-
-#[derive(Debug, Clone)]
-struct SourceDraft {
-    port: u16,
-    instances: Vec<Instance>,
-    complete: bool,
-    capacity: Option<i64>,
-    same_set: bool,
-}
-
-fn sources() -> impl Strategy<Value = SourceDraft> {
-    let phases = [
-        Phase::Serving,
-        Phase::Serving,
-        Phase::Serving,
-        Phase::Serving,
-        Phase::Arriving(ArrivingWhy::Starting),
-        Phase::Arriving(ArrivingWhy::InterfaceOnly),
-        Phase::Leaving(LeavingWhy::Deleting),
-        Phase::Leaving(LeavingWhy::Stopped),
-        Phase::Leaving(LeavingWhy::Deallocated),
-    ];
-    let instance = (0..PLACES.len(), select(phases.to_vec()), 0_u8..8, any::<bool>());
-    let instance = instance.prop_map(|(place, phase, known, healthy)| Instance {
-        name: String::new(),
-        counted: phase != Phase::Leaving(LeavingWhy::Deleting),
-        phase,
-        address: match known {
-            0 => Address::Missing(NoAddress::NoInterface),
-            _ => Address::Known(PLACES[place].parse().unwrap()),
-        },
-        healthy,
-    });
-    // Relative to what is listed; -9 stands for an outright 0.
-    let capacities = select(&[None, Some(-9), Some(-1), Some(0), Some(0), Some(1)][..]);
-    (any::<bool>(), vec(instance, 0..=4), 0_u8..8, capacities, 0_u8..5).prop_map(
-        |(port, instances, complete, capacity, same_set)| SourceDraft {
-            port: if port { 80 } else { 8080 },
-            instances,
-            complete: complete != 0,
-            capacity,
-            same_set: same_set == 0,
-        },
-    )
-}
-
-/// Gives each source a scale set of its own, or the first one's with another port.
-fn place_sources(world: &mut World, drafts: Vec<SourceDraft>) {
-    for (index, draft) in drafts.into_iter().enumerate() {
-        if let (true, Some(first)) = (draft.same_set, world.upstream.sources.first().cloned()) {
-            let port = 9000 + index as u16;
-            world.upstream.sources.push(Source { port, ..first });
-            world.listings.push(world.listings[0].clone());
-            continue;
-        }
-        let set = ScaleSetId {
-            subscription: "s".into(),
-            resource_group: "rg".into(),
-            name: format!("web{index}"),
-        };
-        let mut instances = draft.instances;
-        for (number, instance) in instances.iter_mut().enumerate() {
-            instance.name = format!("web{index}_{number}");
-        }
-        let listed = accounted(&instances);
-        let capacity = draft.capacity.map(|more| match more {
-            -9 => 0,
-            more => listed.saturating_add_signed(more),
-        });
-        world.upstream.sources.push(Source { set: set.clone(), port: draft.port });
-        world.listings.push(if draft.complete {
-            Listing::Complete(CompleteListing { set, capacity, instances })
-        } else {
-            broken_off(set, instances)
-        });
-    }
-}
-
-/// NGINX's run-time status, mostly in agreement with its list, and this process's memory.
-fn remember(world: &mut World, memory: &[(u8, u8)], peers_are_read: bool) {
-    let mut peers = Vec::new();
-    for (server, (status, drain)) in world.servers.iter().zip(memory) {
-        let state = match status {
-            0 => None,
-            1 | 2 => Some(PeerState::NotUp),
-            3 => Some(PeerState::Draining),
-            _ if server.draining => Some(PeerState::Draining),
-            _ => Some(PeerState::Up),
-        };
-        let active = u64::from(*status % 2);
-        peers.extend(state.map(|state| PeerStatus { id: server.id, state, active }));
-        let progress = match (drain, server.draining) {
-            (0..=3, true) | (4, _) => Some(DrainProgress::default()),
-            (5, true) => Some(DrainProgress { idle_readings: 2, ..DrainProgress::default() }),
-            (6, true) => Some(DrainProgress { draining_for: TIMEOUT, ..DrainProgress::default() }),
-            _ => None,
-        };
-        if let Some(progress) = progress {
-            world.drains.insert(server.address.clone(), progress);
-        }
-    }
-    world.peers = peers_are_read.then_some(peers);
 }

@@ -34,10 +34,8 @@ pub struct Cloud {
 
 impl Cloud {
     /// Starts a cloud without scale sets and without upstreams.
-    #[allow(
-        clippy::unused_async,
-        reason = "callers await it, so that it may become asynchronous"
-    )]
+    ///
+    /// Nothing is awaited; it is asynchronous so that it may become so.
     pub async fn start() -> Self {
         Self::start_now()
     }

@@ -7,7 +7,10 @@ use crate::reading::{Address, Interface, InterfaceReference, Machine, ScaleSet};
 /// The scale set `name`.
 #[must_use]
 pub fn scale_set(world: &World, name: &str, mode: OrchestrationMode) -> ScaleSet {
-    ScaleSet { capacity: world.capacity(name), mode: Some(format!("{mode:?}")) }
+    ScaleSet {
+        capacity: world.capacity(name),
+        mode: Some(format!("{mode:?}")),
+    }
 }
 
 /// The machines of the scale set `name`, sorted.
@@ -43,10 +46,10 @@ pub fn machine(instance: &Instance) -> Machine {
         Health::Initializing => "HealthState/Initializing",
         Health::Unknown => "HealthState/Unknown",
     });
-    let references = instance
-        .nics
-        .iter()
-        .map(|nic| InterfaceReference { id: nic.id.to_lowercase(), primary: nic.primary });
+    let references = instance.nics.iter().map(|nic| InterfaceReference {
+        id: nic.id.to_lowercase(),
+        primary: nic.primary,
+    });
     Machine {
         id: instance.id.to_lowercase(),
         name: instance.name.clone(),
@@ -83,7 +86,9 @@ pub fn serving_addresses(world: &World, name: &str, port: u16) -> Vec<String> {
     let serving = instances
         .iter()
         .filter(|instance| instance.is_serving() && instance.nics.iter().all(|nic| nic.found));
-    let mut addresses: Vec<String> = serving.filter_map(|instance| instance.server(port)).collect();
+    let mut addresses: Vec<String> = serving
+        .filter_map(|instance| instance.server(port))
+        .collect();
     addresses.sort();
     addresses
 }

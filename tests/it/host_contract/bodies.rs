@@ -15,7 +15,10 @@ async fn each_is_understood(events: impl Fn(&str) -> Vec<Value>) {
     for (n, event) in events(&id).into_iter().enumerate() {
         running.world().scale("web-vmss", 2 + n);
         let what = event.to_string();
-        let reply = running.handler.invoke("VmssScaleEvent", &envelope("event", &event)).await;
+        let reply = running
+            .handler
+            .invoke("VmssScaleEvent", &envelope("event", &event))
+            .await;
         assert_done(&reply, &what);
         running.assert_follows(&what);
     }
@@ -31,7 +34,11 @@ async fn an_event_is_understood_in_the_event_grid_and_in_the_cloud_events_schema
     each_is_understood(|id| {
         let mut encoded = cloud_event(WRITTEN, id, WRITE);
         encoded["data"] = json!(encoded["data"].to_string());
-        vec![event_grid(WRITTEN, id, WRITE), cloud_event(WRITTEN, id, WRITE), encoded]
+        vec![
+            event_grid(WRITTEN, id, WRITE),
+            cloud_event(WRITTEN, id, WRITE),
+            encoded,
+        ]
     })
     .await;
 }
@@ -79,7 +86,10 @@ async fn a_tick_runs_a_pass_whatever_its_body_says() {
     ];
     for (n, body) in bodies.into_iter().enumerate() {
         running.world().scale("web-vmss", 2 + n);
-        let reply = running.handler.post_raw("/ReconcileTimer", body.clone().into_bytes()).await;
+        let reply = running
+            .handler
+            .post_raw("/ReconcileTimer", body.clone().into_bytes())
+            .await;
         assert_done(&reply, &body);
         running.assert_follows(&body);
     }
@@ -89,8 +99,9 @@ async fn a_tick_runs_a_pass_whatever_its_body_says() {
 async fn a_body_of_known_length_is_taken_like_a_chunked_one() {
     let running = Running::start(uniform_cloud(2).await, &[web()]).await;
     let body = envelope("event", &written(&running.world().set_id("web-vmss"))).to_string();
-    let (status, kind, text) =
-        running.send("POST", "/VmssScaleEvent", &[], body.into_bytes()).await;
+    let (status, kind, text) = running
+        .send("POST", "/VmssScaleEvent", &[], body.into_bytes())
+        .await;
     assert_eq!((status, kind.as_str()), (200, "application/json"), "{text}");
     running.assert_follows("a body of known length");
 }
@@ -110,10 +121,15 @@ fn padded(running: &Running, length: usize) -> Vec<u8> {
 async fn a_body_of_eight_mebibytes_is_accepted() {
     let running = Running::start(uniform_cloud(2).await, &[web()]).await;
     let body = padded(&running, LIMIT);
-    assert_done(&running.handler.post_raw("/VmssScaleEvent", body).await, "chunked");
+    assert_done(
+        &running.handler.post_raw("/VmssScaleEvent", body).await,
+        "chunked",
+    );
     running.assert_follows("chunked");
     running.world().scale("web-vmss", 3);
-    let (status, ..) = running.send("POST", "/VmssScaleEvent", &[], padded(&running, LIMIT)).await;
+    let (status, ..) = running
+        .send("POST", "/VmssScaleEvent", &[], padded(&running, LIMIT))
+        .await;
     assert_eq!(status, 200);
     running.assert_follows("of known length");
 }
@@ -122,13 +138,20 @@ async fn a_body_of_eight_mebibytes_is_accepted() {
 async fn a_larger_body_is_refused_in_json_and_the_handler_goes_on() {
     let running = Running::start(uniform_cloud(2).await, &[web()]).await;
     for length in [LIMIT + 1, 2 * LIMIT, 4 * LIMIT] {
-        let reply =
-            running.handler.post_raw("/VmssScaleEvent", padded(&running, length)).await;
+        let reply = running
+            .handler
+            .post_raw("/VmssScaleEvent", padded(&running, length))
+            .await;
         assert_eq!(reply.status, 413, "{length}: {:?}", reply.verdict);
         assert_json(&reply, "chunked");
-        let (status, kind, _) =
-            running.send("POST", "/VmssScaleEvent", &[], padded(&running, length)).await;
-        assert_eq!((status, kind.as_str()), (413, "application/json"), "{length}");
+        let (status, kind, _) = running
+            .send("POST", "/VmssScaleEvent", &[], padded(&running, length))
+            .await;
+        assert_eq!(
+            (status, kind.as_str()),
+            (413, "application/json"),
+            "{length}"
+        );
     }
     running.assert_silent("bodies over the limit");
     assert_done(&running.event("web-vmss").await, "the next event");

@@ -47,7 +47,10 @@ async fn an_event_about_something_else_is_done_without_one_outgoing_request() {
     let running = Running::start(uniform_cloud(2).await, &[web()]).await;
     let world = running.world();
     let id = world.set_id("web-vmss");
-    let (subscription, group) = (running.cloud.subscription_id(), running.cloud.resource_group());
+    let (subscription, group) = (
+        running.cloud.subscription_id(),
+        running.cloud.resource_group(),
+    );
     let other_subscription = "00000000-1111-2222-3333-444444444444";
     for about in [
         id.replace("web-vmss", "web-vmss2"),
@@ -74,12 +77,21 @@ async fn an_event_about_something_else_is_done_without_one_outgoing_request() {
 async fn ids_and_types_are_compared_without_case() {
     let running = Running::start(uniform_cloud(0).await, &[web()]).await;
     let id = running.world().set_id("web-vmss");
-    let spellings =
-        [id.to_uppercase(), id.to_lowercase(), id.replace("resourceGroups", "resourcegroups")];
+    let spellings = [
+        id.to_uppercase(),
+        id.to_lowercase(),
+        id.replace("resourceGroups", "resourcegroups"),
+    ];
     for (n, id) in spellings.iter().enumerate() {
-        for (m, kind) in [WRITTEN.to_uppercase(), WRITTEN.to_lowercase()].iter().enumerate() {
+        for (m, kind) in [WRITTEN.to_uppercase(), WRITTEN.to_lowercase()]
+            .iter()
+            .enumerate()
+        {
             running.world().scale("web-vmss", 1 + 2 * n + m);
-            assert_done(&running.handler.event(&event_grid(kind, id, WRITE)).await, id);
+            assert_done(
+                &running.handler.event(&event_grid(kind, id, WRITE)).await,
+                id,
+            );
             running.assert_follows(id);
         }
     }
@@ -101,7 +113,10 @@ async fn an_event_looks_at_the_upstreams_of_its_set_and_at_no_other() {
     assert_done(&reply, "event");
     running.assert_follows("event");
     let world = running.world();
-    assert_eq!(sorted(running.http("web-admin")), sorted(world.addresses("web-vmss", 8080)));
+    assert_eq!(
+        sorted(running.http("web-admin")),
+        sorted(world.addresses("web-vmss", 8080))
+    );
     assert_eq!(reply.logs().len(), 2, "{:?}", reply.logs());
     let about_db: Vec<String> = told(&running.cloud.requests())
         .into_iter()
@@ -143,8 +158,10 @@ fn garbage(id: &str) -> Vec<Vec<u8>> {
         json!({ "EventType": WRITTEN, "Subject": id }),
         json!({ "data": { "eventType": WRITTEN, "subject": id } }),
     ];
-    let mut bodies: Vec<Vec<u8>> =
-        data.iter().map(|data| envelope("event", data).to_string().into_bytes()).collect();
+    let mut bodies: Vec<Vec<u8>> = data
+        .iter()
+        .map(|data| envelope("event", data).to_string().into_bytes())
+        .collect();
     bodies.extend(
         [
             String::new(),
@@ -196,7 +213,10 @@ async fn a_dropped_event_is_told_in_the_reply_and_on_stdout_without_its_contents
     assert!(reply.logs()[0].contains("cannot be read"), "{}", reply.text);
     running.assert_on_stdout(&reply.logs()).await;
     let stdout = running.handler.stdout_lines().join("\n");
-    assert!(!stdout.contains("Alice") && !reply.text.contains("Alice"), "{stdout}");
+    assert!(
+        !stdout.contains("Alice") && !reply.text.contains("Alice"),
+        "{stdout}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,5 +230,8 @@ async fn an_event_never_decides_where_a_request_goes() {
     event["data"]["resourceUri"] = json!(format!("{foreign}{}", event["subject"]));
     assert_done(&running.handler.event(&event).await, "foreign addresses");
     running.assert_follows("foreign addresses");
-    assert_eq!(told(&running.cloud.requests_to(Service::Foreign)), Vec::<String>::new());
+    assert_eq!(
+        told(&running.cloud.requests_to(Service::Foreign)),
+        Vec::<String>::new()
+    );
 }

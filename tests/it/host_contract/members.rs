@@ -10,13 +10,19 @@ use crate::support::{Running, flexible_cloud, uniform_cloud, web};
 async fn look_after(running: &Running, id: &str, n: usize) {
     running.world().scale("web-vmss", n);
     running.cloud.clear_requests();
-    let reply = running.handler.event(&event_grid(WRITTEN, id, "write")).await;
+    let reply = running
+        .handler
+        .event(&event_grid(WRITTEN, id, "write"))
+        .await;
     assert_done(&reply, id);
 }
 
 /// Resources of a group that may belong to a Flexible set.
 fn group_resources(cloud: &Cloud, group: &str) -> [String; 4] {
-    let group = format!("/subscriptions/{}/resourceGroups/{group}", cloud.subscription_id());
+    let group = format!(
+        "/subscriptions/{}/resourceGroups/{group}",
+        cloud.subscription_id()
+    );
     [
         format!("{group}/providers/Microsoft.Compute/virtualMachines/web-vmss_1a2b"),
         format!("{group}/providers/Microsoft.Compute/virtualMachines/x/extensions/health"),
@@ -64,7 +70,10 @@ async fn machines_and_interfaces_of_another_group_concern_nobody() {
 async fn other_resources_of_the_group_concern_nobody() {
     let running = Running::start(flexible_cloud(1).await, &[web()]).await;
     let [machine, ..] = group_resources(&running.cloud, &running.cloud.resource_group());
-    for kind in ["Microsoft.Compute/disks", "Microsoft.Network/publicIPAddresses"] {
+    for kind in [
+        "Microsoft.Compute/disks",
+        "Microsoft.Network/publicIPAddresses",
+    ] {
         let id = machine.replace("Microsoft.Compute/virtualMachines", kind);
         look_after(&running, &id, 2).await;
         running.assert_silent(&id);

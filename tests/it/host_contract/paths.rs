@@ -11,7 +11,12 @@ const FUNCTIONS: [&str; 4] = ["VmssScaleEvent", "ReconcileTimer", "Reconcile", "
 fn assert_refused(reply: &Reply, status: u16, what: &str) {
     assert_eq!(reply.status, status, "{what}: {}", reply.text);
     assert_json(reply, what);
-    assert!(reply.body["error"].as_str().is_some_and(|text| !text.is_empty()), "{what}");
+    assert!(
+        reply.body["error"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty()),
+        "{what}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +67,10 @@ async fn an_unknown_path_is_refused_with_404_in_json() {
 async fn the_functions_names_are_compared_with_case() {
     let running = Running::start(uniform_cloud(1).await, &[web()]).await;
     for name in FUNCTIONS {
-        for path in [format!("/{}", name.to_lowercase()), format!("/{}", name.to_uppercase())] {
+        for path in [
+            format!("/{}", name.to_lowercase()),
+            format!("/{}", name.to_uppercase()),
+        ] {
             let reply = running.handler.post_raw(&path, b"{}".to_vec()).await;
             assert_refused(&reply, 404, &path);
         }
@@ -78,7 +86,11 @@ async fn another_method_than_the_hosts_is_refused_with_405_in_json() {
         assert_refused(&running.handler.get(&path).await, 405, &path);
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS"] {
             let (status, kind, text) = running.send(method, &path, &[], vec![]).await;
-            assert_eq!((status, kind.as_str()), (405, "application/json"), "{method} {path}");
+            assert_eq!(
+                (status, kind.as_str()),
+                (405, "application/json"),
+                "{method} {path}"
+            );
             let body: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             assert!(body["error"].is_string(), "{method} {path}: {text}");
         }

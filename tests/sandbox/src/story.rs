@@ -135,7 +135,42 @@ pub(crate) async fn play(stage: &Stage) -> Result<(), String> {
             clients.wait_for(REQUESTS_BETWEEN).await;
         }
     }
-    end(traffic).await
+    end(traffic).await?;
+    contrast(stage).await
+}
+
+/// The same shrinking without the handler seeing it come: what draining is worth, in requests.
+async fn contrast(stage: &Stage) -> Result<(), String> {
+    println!(
+        "\nFor comparison: the Uniform set grows to 5 and shrinks to 2 again, but this time the three are\n\
+         gone at once (a crash, an eviction), before the handler can see them leave and drain them."
+    );
+    let world = stage.cloud.world();
+    let grow = step(ONE, Act::Grow(5), Wake::Event, "");
+    act(stage, &grow);
+    judge(stage, &wake(stage, &grow).await)?;
+    let clients = stage.cloud.traffic(ONE.upstream, CLIENTS);
+    clients.wait_for(REQUESTS_BETWEEN).await;
+    world.scale(ONE.set, 2);
+    clients.wait_for(REQUESTS_BETWEEN).await;
+    let shrunk = step(ONE, Act::Nothing, Wake::Event, "");
+    let reply = wake(stage, &shrunk).await;
+    narrator::reply(&reply);
+    judge(stage, &reply)?;
+    clients.wait_for(REQUESTS_BETWEEN).await;
+    let count = clients.stop().await;
+    narrator::say(
+        ONE.upstream,
+        &format!(
+            "  {} ok, {} failed until the event came (seen leaving first: 0)",
+            count.ok, count.failed
+        ),
+    );
+    if count.failed == 0 {
+        return Err("no request failed, so the comparison shows nothing".to_owned());
+    }
+    println!("\nEvery step ended as it should.");
+    Ok(())
 }
 
 fn introduce(stage: &Stage) {
@@ -243,9 +278,6 @@ async fn end(traffic: BTreeMap<&str, TrafficHandle>) -> Result<(), String> {
             "{} requests failed, the first: {reason}",
             total.failed
         )),
-        None => {
-            println!("\nEvery step ended as it should.");
-            Ok(())
-        }
+        None => Ok(()),
     }
 }

@@ -19,6 +19,9 @@ const READINESS_INTERVAL: Duration = Duration::from_millis(25);
 /// How long the host waits for the handler to come up.
 const READINESS_LIMIT: Duration = Duration::from_secs(30);
 
+/// How often a port is chosen when the first ones turn out to be taken.
+const PORT_ATTEMPTS: u32 = 3;
+
 /// How long an invocation may take here; the host itself would wait for minutes.
 const INVOCATION_LIMIT: Duration = Duration::from_secs(120);
 
@@ -27,6 +30,14 @@ const INVOCATION_LIMIT: Duration = Duration::from_secs(120);
 pub struct SpawnError {
     reason: String,
     output: Vec<String>,
+}
+
+impl SpawnError {
+    fn is_taken_port(&self) -> bool {
+        self.output
+            .iter()
+            .any(|line| line.contains("already in use"))
+    }
 }
 
 impl std::fmt::Display for SpawnError {
@@ -64,30 +75,47 @@ impl Handler {
 
     /// Starts the handler in `directory` and waits until it answers `GET /`.
     ///
+    /// The port is free when it is chosen, but somebody may be faster (the host has the same
+    /// race), so a handler that finds its port taken is started again.
+    ///
     /// # Errors
     ///
     /// When it cannot be started, ends early, or does not answer within 30 seconds.
     pub async fn try_spawn(
         binary: impl AsRef<Path>,
+        env: Vec<(String, String)>,
+        directory: Option<&Path>,
+    ) -> Result<Self, SpawnError> {
+        let mut attempts = PORT_ATTEMPTS;
+        loop {
+            attempts -= 1;
+            match Self::spawn_once(binary.as_ref(), env.clone(), directory).await {
+                Err(error) if attempts > 0 && error.is_taken_port() => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn spawn_once(
+        binary: &Path,
         mut env: Vec<(String, String)>,
         directory: Option<&Path>,
     ) -> Result<Self, SpawnError> {
         let port = free_port();
-        for name in ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"] {
-            env.push((name.to_owned(), port.to_string()));
+        for kind in ["CUSTOMHANDLER", "HTTPWORKER"] {
+            env.push((format!("FUNCTIONS_{kind}_PORT"), port.to_string()));
         }
-        for name in [
-            "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
-            "FUNCTIONS_HTTPWORKER_ID",
-        ] {
-            env.push((name.to_owned(), random::guid()));
-        }
-        let failed = |reason: String, output| SpawnError { reason, output };
-        let process = Process::spawn(binary.as_ref(), &[], &env, directory).map_err(|error| {
-            failed(
-                format!("cannot start {}: {error}", binary.as_ref().display()),
-                Vec::new(),
-            )
+        env.push((
+            "FUNCTIONS_CUSTOMHANDLER_WORKER_ID".to_owned(),
+            random::guid(),
+        ));
+        env.push(("FUNCTIONS_HTTPWORKER_ID".to_owned(), random::guid()));
+        let process = Process::spawn(binary, &[], &env, directory).map_err(|error| {
+            let reason = format!("cannot start {}: {error}", binary.display());
+            SpawnError {
+                reason,
+                output: Vec::new(),
+            }
         })?;
         let handler = Self { process, port };
         let ready = tokio::time::timeout(READINESS_LIMIT, handler.until_ready()).await;
@@ -99,7 +127,7 @@ impl Handler {
         handler.process.kill().await;
         let mut output = handler.stdout_lines();
         output.extend(handler.stderr_lines());
-        Err(failed(reason, output))
+        Err(SpawnError { reason, output })
     }
 
     /// Asks every 25 ms, as the host does; any HTTP reply counts as ready.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, watch};
-use tokio::task::JoinHandle;
 
 /// What a child inherits of this process's environment; the rest would make tests depend on the
 /// machine they run on.
@@ -23,6 +22,9 @@ const INHERITED: [&str; 8] = [
     "TMPDIR",
     "USER",
 ];
+
+/// How long output is read after the end of a process.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How a command ended, and what it printed.
 #[derive(Clone, Debug)]
@@ -134,15 +136,27 @@ impl Process {
         }
     }
 
-    /// SIGKILL, as the host does; returns when the process is gone.
+    /// SIGKILL, as the host does; returns when the process is gone and its output has been read.
     pub async fn kill(&self) {
         let _ = self.child.lock().await.kill().await;
+        self.output_ended().await;
     }
 
     /// Waits for the end, at most `limit`. Returns whether the process has ended.
     pub async fn wait(&self, limit: Duration) -> bool {
         let wait = async { self.child.lock().await.wait().await.is_ok() };
-        tokio::time::timeout(limit, wait).await.unwrap_or(false)
+        let ended = tokio::time::timeout(limit, wait).await.unwrap_or(false);
+        if ended {
+            self.output_ended().await;
+        }
+        ended
+    }
+
+    /// Waits until all output has been read. A grandchild that holds the pipes open is not waited
+    /// for longer than a few seconds.
+    async fn output_ended(&self) {
+        let both = async { tokio::join!(self.stdout.ended(), self.stderr.ended()) };
+        let _ = tokio::time::timeout(OUTPUT_LIMIT, both).await;
     }
 
     /// Waits for the end, at most `limit`, and kills the process then.
@@ -155,8 +169,7 @@ impl Process {
         if ended.is_err() {
             self.kill().await;
         }
-        self.stdout.ended().await;
-        self.stderr.ended().await;
+        self.output_ended().await;
         let code = ended
             .as_ref()
             .ok()
@@ -206,7 +219,6 @@ pub async fn run(
 struct Lines {
     lines: Arc<Mutex<Vec<String>>>,
     count: watch::Receiver<usize>,
-    task: JoinHandle<()>,
 }
 
 impl Lines {
@@ -214,7 +226,7 @@ impl Lines {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (sender, count) = watch::channel(0);
         let kept = Arc::clone(&lines);
-        let task = tokio::spawn(async move {
+        tokio::spawn(async move {
             let Some(stream) = stream else { return };
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
@@ -229,7 +241,7 @@ impl Lines {
                 sender.send_modify(|count| *count += 1);
             }
         });
-        Self { lines, count, task }
+        Self { lines, count }
     }
 
     fn all(&self) -> Vec<String> {
@@ -259,7 +271,9 @@ impl Lines {
         }
     }
 
-    async fn ended(&mut self) {
-        let _ = (&mut self.task).await;
+    /// Waits until everything that was written has been read.
+    async fn ended(&self) {
+        let mut count = self.count.clone();
+        while count.changed().await.is_ok() {}
     }
 }

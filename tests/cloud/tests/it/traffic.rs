@@ -107,10 +107,8 @@ async fn a_load_counts_what_came_of_its_requests() {
     traffic.wait_for(10).await;
     let count = traffic.stop().await;
     assert!(count.ok >= 20 && count.failed > 0, "{count:?}");
-    assert!(
-        count.failures[0].contains("connection refused"),
-        "{count:?}"
-    );
+    let refused = |reason: &String| reason.contains("connection refused");
+    assert!(count.failures.iter().any(refused), "{count:?}");
 }
 
 #[tokio::test]

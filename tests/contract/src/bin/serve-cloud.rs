@@ -9,8 +9,8 @@ use std::io::{BufRead as _, Write as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use simulated_cloud::{
-    Cloud, Health, Match, OrchestrationMode, PowerState, Provisioning, Server, UpstreamEntry,
-    UpstreamKind, World,
+    Cloud, Fault, Health, Match, OrchestrationMode, PowerState, Provisioning, Server,
+    UpstreamEntry, UpstreamKind, World,
 };
 
 const UNIFORM: &str = "web-uniform";
@@ -26,7 +26,11 @@ enum Order {
     /// Brings a set to a number of instances.
     Scale { set: String, count: usize },
     /// Sets the power state of an instance, by its place.
-    Power { set: String, place: usize, power: Power },
+    Power {
+        set: String,
+        place: usize,
+        power: Power,
+    },
     /// An instance is being deleted.
     MarkDeleting { set: String, place: usize },
     /// An instance is gone.
@@ -36,25 +40,64 @@ enum Order {
     /// The servers of an upstream: address, draining, down, `max_conns`, `max_fails`.
     Servers { kind: Kind, upstream: String },
     /// Puts a server there by another hand.
-    Put { kind: Kind, upstream: String, address: String, fixed: bool },
+    Put {
+        kind: Kind,
+        upstream: String,
+        address: String,
+        fixed: bool,
+    },
+    /// Removes a server by another hand.
+    Take {
+        kind: Kind,
+        upstream: String,
+        address: String,
+    },
+    /// Answers the next GET of a path that holds this with 200 and this body.
+    AnswerOnce { path: String, body: String },
     /// Changes a server's `max_conns` by another hand.
-    MaxConns { kind: Kind, upstream: String, address: String, to: u64 },
+    MaxConns {
+        kind: Kind,
+        upstream: String,
+        address: String,
+        to: u64,
+    },
     /// Overrides a server's number of active connections.
-    Active { kind: Kind, upstream: String, address: String, count: Option<u64> },
+    Active {
+        kind: Kind,
+        upstream: String,
+        address: String,
+        count: Option<u64>,
+    },
     /// Limits the zone of an upstream.
-    Zone { kind: Kind, upstream: String, servers: Option<usize> },
+    Zone {
+        kind: Kind,
+        upstream: String,
+        servers: Option<usize>,
+    },
     /// Takes the API's permission to write, or gives it back.
     Writes { allowed: bool },
     /// Makes an upstream one without a zone.
-    Static { kind: Kind, upstream: String, on: bool },
+    Static {
+        kind: Kind,
+        upstream: String,
+        on: bool,
+    },
     /// Takes an upstream out of the configuration.
     RemoveUpstream { kind: Kind, upstream: String },
     /// Makes an upstream.
     AddUpstream { kind: Kind, upstream: String },
     /// Somebody else removes the server just before the next DELETE of it is answered.
-    RaceRemoval { kind: Kind, upstream: String, address: String },
+    RaceRemoval {
+        kind: Kind,
+        upstream: String,
+        address: String,
+    },
     /// Somebody else adds the server just before the next POST is answered.
-    RaceAddition { kind: Kind, upstream: String, address: String },
+    RaceAddition {
+        kind: Kind,
+        upstream: String,
+        address: String,
+    },
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -150,7 +193,9 @@ fn introduction(cloud: &Cloud) -> Value {
         })
     };
     let upstreams = [
-        UpstreamEntry::http(HTTP, "front").with("max_conns", "7").with("slow_start", "30s"),
+        UpstreamEntry::http(HTTP, "front")
+            .with("max_conns", "7")
+            .with("slow_start", "30s"),
         UpstreamEntry::stream(STREAM, "back", 25).with("max_fails", "3"),
     ];
     json!({
@@ -185,17 +230,56 @@ fn obey(cloud: &Cloud, order: Order) -> Value {
             let servers = world.servers(kind.into(), &upstream);
             return json!({"servers": servers.iter().map(server).collect::<Vec<_>>()});
         }
-        Order::Put { kind, upstream, address, fixed } => {
-            let server = Server { is_static: fixed, ..Server::at(&address) };
+        Order::Put {
+            kind,
+            upstream,
+            address,
+            fixed,
+        } => {
+            let server = Server {
+                is_static: fixed,
+                ..Server::at(&address)
+            };
             world.put_server(kind.into(), &upstream, server);
         }
-        Order::MaxConns { kind, upstream, address, to } => {
-            world.change_server(kind.into(), &upstream, &address, |server| server.max_conns = to);
+        Order::Take {
+            kind,
+            upstream,
+            address,
+        } => {
+            world.take_server(kind.into(), &upstream, &address);
         }
-        Order::Active { kind, upstream, address, count } => {
+        Order::AnswerOnce { path, body } => {
+            let fault = Fault::Status {
+                code: 200,
+                body,
+                headers: Vec::new(),
+            };
+            cloud.fault(Match::nginx().method("GET").path(&path), fault, Some(1));
+        }
+        Order::MaxConns {
+            kind,
+            upstream,
+            address,
+            to,
+        } => {
+            world.change_server(kind.into(), &upstream, &address, |server| {
+                server.max_conns = to
+            });
+        }
+        Order::Active {
+            kind,
+            upstream,
+            address,
+            count,
+        } => {
             world.set_active(kind.into(), &upstream, &address, count);
         }
-        Order::Zone { kind, upstream, servers } => {
+        Order::Zone {
+            kind,
+            upstream,
+            servers,
+        } => {
             world.set_zone_capacity(kind.into(), &upstream, servers);
         }
         Order::Writes { allowed } => world.disable_writes(!allowed),
@@ -204,21 +288,37 @@ fn obey(cloud: &Cloud, order: Order) -> Value {
         }
         Order::RemoveUpstream { kind, upstream } => world.remove_upstream(kind.into(), &upstream),
         Order::AddUpstream { kind, upstream } => world.add_upstream(kind.into(), &upstream),
-        Order::RaceRemoval { kind, upstream, address } => {
+        Order::RaceRemoval {
+            kind,
+            upstream,
+            address,
+        } => {
             let servers = world.servers(kind.into(), &upstream);
             let Some(server) = servers.iter().find(|server| server.server == address) else {
                 return json!({"error": format!("there is no server {address}")});
             };
             let path = format!("/upstreams/{upstream}/servers/{}", server.id);
-            race(cloud, Match::nginx().method("DELETE").path(&path), move |world| {
-                world.take_server(kind.into(), &upstream, &address);
-            });
+            race(
+                cloud,
+                Match::nginx().method("DELETE").path(&path),
+                move |world| {
+                    world.take_server(kind.into(), &upstream, &address);
+                },
+            );
         }
-        Order::RaceAddition { kind, upstream, address } => {
+        Order::RaceAddition {
+            kind,
+            upstream,
+            address,
+        } => {
             let path = format!("/upstreams/{upstream}/servers");
-            race(cloud, Match::nginx().method("POST").path(&path), move |world| {
-                world.put_server(kind.into(), &upstream, Server::at(&address));
-            });
+            race(
+                cloud,
+                Match::nginx().method("POST").path(&path),
+                move |world| {
+                    world.put_server(kind.into(), &upstream, Server::at(&address));
+                },
+            );
         }
     }
     json!({"done": true})
@@ -239,7 +339,9 @@ fn race(cloud: &Cloud, matches: Match, faster: impl FnOnce(World) + Send + 'stat
     let gate = cloud.gate(matches);
     let world = cloud.world();
     std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+            return;
+        };
         runtime.block_on(gate.arrived());
         faster(world);
         gate.release();

@@ -31,10 +31,18 @@ impl Call {
         let expanded = query.to_lowercase().contains("$expand=instanceview");
         match segments.as_slice() {
             ["microsoft.compute", "virtualmachinescalesets", _] => Self::Set,
-            ["microsoft.compute", "virtualmachinescalesets", _, "networkinterfaces"] => {
-                Self::SetInterfaces
-            }
-            ["microsoft.compute", "virtualmachinescalesets", _, "virtualmachines"] => {
+            [
+                "microsoft.compute",
+                "virtualmachinescalesets",
+                _,
+                "networkinterfaces",
+            ] => Self::SetInterfaces,
+            [
+                "microsoft.compute",
+                "virtualmachinescalesets",
+                _,
+                "virtualmachines",
+            ] => {
                 assert!(expanded, "states were not asked for: {target}");
                 Self::SetMachines
             }
@@ -154,7 +162,10 @@ impl Case {
             provisioning: Some("Succeeded".to_owned()),
             primary: Some(true),
             machine: None,
-            addresses: vec![Address { address: Some(address.to_owned()), primary: Some(true) }],
+            addresses: vec![Address {
+                address: Some(address.to_owned()),
+                primary: Some(true),
+            }],
         });
         self
     }
@@ -179,7 +190,12 @@ impl Case {
         for (call, replies) in &by_call {
             self.judge_call(*call, replies);
         }
-        assert_eq!(plan.code == Some(1), self.fails, "the product: {}", plan.output);
+        assert_eq!(
+            plan.code == Some(1),
+            self.fails,
+            "the product: {}",
+            plan.output
+        );
         if !self.fails {
             let wanted = contract::serving_addresses(&self.world(), self.set, 80);
             assert_eq!(plan.added, wanted, "the product: {}", plan.output);
@@ -192,22 +208,38 @@ impl Case {
             Call::Set => {
                 let mut wanted = contract::scale_set(&world, self.set, self.mode);
                 wanted.mode = wanted.mode.filter(|_| self.mode_told);
-                let [reply] = replies else { panic!("{} replies", replies.len()) };
+                let [reply] = replies else {
+                    panic!("{} replies", replies.len())
+                };
                 assert_eq!(microsoft::scale_set(&reply.body), wanted, "Microsoft");
                 assert_eq!(ours::scale_set(&reply.body), wanted, "ours");
             }
             Call::SetMachines => {
                 assert_eq!(replies.len(), self.pages, "pages");
                 let wanted = contract::machines(&world, self.set);
-                listing(call, replies, microsoft::set_machines, ours::machines, wanted);
+                listing(
+                    call,
+                    replies,
+                    microsoft::set_machines,
+                    ours::machines,
+                    wanted,
+                );
             }
             Call::GroupMachines => {
                 assert_eq!(replies.len(), self.pages, "pages");
                 let mut wanted = contract::machines(&world, self.set);
                 if self.expanded_without_interfaces {
-                    wanted.iter_mut().for_each(|machine| machine.interfaces.clear());
+                    wanted
+                        .iter_mut()
+                        .for_each(|machine| machine.interfaces.clear());
                 }
-                listing(call, replies, microsoft::group_machines, ours::machines, wanted);
+                listing(
+                    call,
+                    replies,
+                    microsoft::group_machines,
+                    ours::machines,
+                    wanted,
+                );
             }
             Call::GroupMachinesPlain => {
                 let mut wanted: Vec<Machine> = contract::machines(&world, self.set);
@@ -215,16 +247,34 @@ impl Case {
                     machine.statuses.clear();
                     machine.health = None;
                 }
-                listing(call, replies, microsoft::group_machines, ours::machines, wanted);
+                listing(
+                    call,
+                    replies,
+                    microsoft::group_machines,
+                    ours::machines,
+                    wanted,
+                );
             }
             Call::SetInterfaces => {
                 let wanted = contract::interfaces(&world, self.set);
-                listing(call, replies, microsoft::interfaces, ours::interfaces, wanted);
+                listing(
+                    call,
+                    replies,
+                    microsoft::interfaces,
+                    ours::interfaces,
+                    wanted,
+                );
             }
             Call::GroupInterfaces => {
                 let mut wanted = self.here(true);
                 wanted.extend(self.orphans.iter().cloned());
-                listing(call, replies, microsoft::interfaces, ours::interfaces, wanted);
+                listing(
+                    call,
+                    replies,
+                    microsoft::interfaces,
+                    ours::interfaces,
+                    wanted,
+                );
             }
             Call::Interface => {
                 let wanted = self.here(false);
@@ -262,8 +312,16 @@ fn listing<T: Ord + Debug + Clone>(
     let (mut read, last) = (Vec::new(), replies.len() - 1);
     for (place, reply) in replies.iter().enumerate() {
         let (items, next) = microsoft(&reply.body);
-        assert_eq!((items.clone(), next.clone()), ours(&reply.body), "{call:?}: Microsoft, ours");
-        assert_eq!(next.is_some(), place < last, "{call:?}: the link of page {place}");
+        assert_eq!(
+            (items.clone(), next.clone()),
+            ours(&reply.body),
+            "{call:?}: Microsoft, ours"
+        );
+        assert_eq!(
+            next.is_some(),
+            place < last,
+            "{call:?}: the link of page {place}"
+        );
         read.extend(items);
     }
     read.sort();

@@ -11,6 +11,7 @@ mod ours;
 mod replay;
 
 use judge::{Call, Case};
+use serde_json::json;
 use simulated_cloud::{EmptyNicList, Health, OrchestrationMode, PowerState, Provisioning};
 
 const SET: &str = "web";
@@ -71,6 +72,7 @@ async fn interfaces_without_primary_flag_or_address() {
         world.change(SET, 0, |instance| instance.nics[0].primary = None);
         world.set_address(SET, 1, None);
         world.drop_nics(SET, 2);
+        world.set_power(SET, 2, PowerState::Creating);
         case.judge().await;
     }
 }
@@ -115,7 +117,8 @@ async fn every_provisioning_state_and_health() {
     for case in both(states.len()) {
         for (place, state) in states.into_iter().enumerate() {
             case.world().set_provisioning(SET, place, state);
-            case.world().set_health(SET, place, health[place % health.len()]);
+            case.world()
+                .set_health(SET, place, health[place % health.len()]);
         }
         case.judge().await;
     }
@@ -165,7 +168,10 @@ async fn no_capacity_and_no_mode() {
 async fn a_flexible_list_that_leaves_the_interfaces_out() {
     let case = flexible(3);
     case.world().drop_network_profile_when_expanded(true);
-    case.expanded_without_interfaces().expect_call(Call::GroupMachinesPlain).judge().await;
+    case.expanded_without_interfaces()
+        .expect_call(Call::GroupMachinesPlain)
+        .judge()
+        .await;
 }
 
 #[tokio::test]
@@ -188,17 +194,60 @@ async fn interfaces_elsewhere_orphaned_or_gone() {
 async fn refusals() {
     let case = uniform(1);
     case.world().remove_set(SET);
-    case.expect_refused(Call::Set).expect_failure().judge().await;
+    case.expect_refused(Call::Set)
+        .expect_failure()
+        .judge()
+        .await;
 
     let case = uniform(2);
-    case.world().deny_action("Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read");
-    case.expect_refused(Call::SetInterfaces).expect_failure().judge().await;
+    case.world()
+        .deny_action("Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read");
+    case.expect_refused(Call::SetInterfaces)
+        .expect_failure()
+        .judge()
+        .await;
 
     let case = flexible(2);
-    case.world().deny_action("Microsoft.Compute/virtualMachines/read");
-    case.expect_refused(Call::GroupMachines).expect_failure().judge().await;
+    case.world()
+        .deny_action("Microsoft.Compute/virtualMachines/read");
+    case.expect_refused(Call::GroupMachines)
+        .expect_failure()
+        .judge()
+        .await;
 
     let case = flexible(2);
-    case.world().deny_action("Microsoft.Network/networkInterfaces/read");
-    case.expect_refused(Call::GroupInterfaces).expect_failure().judge().await;
+    case.world()
+        .deny_action("Microsoft.Network/networkInterfaces/read");
+    case.expect_refused(Call::GroupInterfaces)
+        .expect_failure()
+        .judge()
+        .await;
+}
+
+/// The judges themselves: a field that Microsoft does not know is noticed.
+#[tokio::test]
+#[should_panic(expected = "Microsoft's model does not know")]
+async fn a_misspelt_field_is_noticed() {
+    let case = uniform(1);
+    let id = case.world().instance(SET, 0).id;
+    let raw = json!({
+        "id": id, "name": "web_0", "location": "westeurope",
+        "properties": {"provisionState": "Succeeded"},
+    });
+    case.world().set_raw_vm(SET, 0, Some(raw));
+    case.judge().await;
+}
+
+/// The judges themselves: a value that Microsoft does not know is noticed.
+#[tokio::test]
+#[should_panic(expected = "holds a value unknown to Microsoft")]
+async fn an_unknown_state_is_noticed() {
+    let case = uniform(1);
+    let id = case.world().instance(SET, 0).nics[0].id.clone();
+    let raw = json!({
+        "id": id, "name": "nic0",
+        "properties": {"provisioningState": "Suceeded", "primary": true, "ipConfigurations": []},
+    });
+    case.world().set_raw_nic(SET, 0, Some(raw));
+    case.judge().await;
 }

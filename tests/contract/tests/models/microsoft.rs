@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use azure_mgmt_compute::models as compute;
-use azure_mgmt_network::models as network;
+use azure_mgmt_compute::package_2024_07_01::models as compute;
+use azure_mgmt_network::package_2024_03::models as network;
 use contract::{Address, Interface, InterfaceReference, Machine, ScaleSet};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,9 +14,14 @@ pub(crate) type Page<T> = (Vec<T>, Option<String>);
 
 pub(crate) fn scale_set(body: &[u8]) -> ScaleSet {
     let set: compute::VirtualMachineScaleSet = read(body);
-    let mode = set.properties.and_then(|properties| properties.orchestration_mode);
+    let mode = set
+        .properties
+        .and_then(|properties| properties.orchestration_mode);
     ScaleSet {
-        capacity: set.sku.and_then(|sku| sku.capacity).map(|capacity| capacity.try_into().unwrap()),
+        capacity: set
+            .sku
+            .and_then(|sku| sku.capacity)
+            .map(|capacity| capacity.try_into().unwrap()),
         mode: mode.map(|mode| word(&mode)),
     }
 }
@@ -27,8 +32,9 @@ pub(crate) fn set_machines(body: &[u8]) -> Page<Machine> {
     let machines = page.value.into_iter().map(|machine| {
         let properties = machine.properties.unwrap();
         let view = properties.instance_view;
-        let (statuses, health) =
-            view.map(|view| (view.statuses, view.vm_health)).unwrap_or_default();
+        let (statuses, health) = view
+            .map(|view| (view.statuses, view.vm_health))
+            .unwrap_or_default();
         machine_of(
             machine.resource,
             properties.provisioning_state,
@@ -46,8 +52,9 @@ pub(crate) fn group_machines(body: &[u8]) -> Page<Machine> {
     let machines = page.value.into_iter().map(|machine| {
         let properties = machine.properties.unwrap();
         let view = properties.instance_view;
-        let (statuses, health) =
-            view.map(|view| (view.statuses, view.vm_health)).unwrap_or_default();
+        let (statuses, health) = view
+            .map(|view| (view.statuses, view.vm_health))
+            .unwrap_or_default();
         machine_of(
             machine.resource,
             properties.provisioning_state,
@@ -66,16 +73,23 @@ fn machine_of(
     health: Option<compute::VirtualMachineHealthStatus>,
     profile: Option<compute::NetworkProfile>,
 ) -> Machine {
-    let references = profile.map(|profile| profile.network_interfaces).unwrap_or_default();
+    let references = profile
+        .map(|profile| profile.network_interfaces)
+        .unwrap_or_default();
     let references = references.into_iter().map(|reference| InterfaceReference {
         id: reference.sub_resource.id.unwrap().to_lowercase(),
-        primary: reference.properties.and_then(|properties| properties.primary),
+        primary: reference
+            .properties
+            .and_then(|properties| properties.primary),
     });
     Machine {
         id: resource.id.unwrap().to_lowercase(),
         name: resource.name.unwrap(),
         provisioning,
-        statuses: statuses.into_iter().filter_map(|status| status.code).collect(),
+        statuses: statuses
+            .into_iter()
+            .filter_map(|status| status.code)
+            .collect(),
         health: health.and_then(|health| health.status?.code),
         interfaces: references.collect(),
     }
@@ -85,7 +99,10 @@ fn machine_of(
 /// 2018-10-01 that the scale sets' list is asked with is the model's own.
 pub(crate) fn interfaces(body: &[u8]) -> Page<Interface> {
     let page: network::NetworkInterfaceListResult = read(body);
-    (page.value.into_iter().map(interface_of).collect(), page.next_link)
+    (
+        page.value.into_iter().map(interface_of).collect(),
+        page.next_link,
+    )
 }
 
 pub(crate) fn interface(body: &[u8]) -> Interface {
@@ -94,15 +111,23 @@ pub(crate) fn interface(body: &[u8]) -> Interface {
 
 fn interface_of(interface: network::NetworkInterface) -> Interface {
     let properties = interface.properties.unwrap();
-    let addresses = properties.ip_configurations.into_iter().map(|configuration| {
-        let properties = configuration.properties.unwrap();
-        Address { address: properties.private_ip_address, primary: properties.primary }
-    });
+    let addresses = properties
+        .ip_configurations
+        .into_iter()
+        .map(|configuration| {
+            let properties = configuration.properties.unwrap();
+            Address {
+                address: properties.private_ip_address,
+                primary: properties.primary,
+            }
+        });
     Interface {
         id: interface.resource.id.unwrap().to_lowercase(),
         provisioning: properties.provisioning_state.as_ref().map(word),
         primary: properties.primary,
-        machine: properties.virtual_machine.map(|machine| machine.id.unwrap().to_lowercase()),
+        machine: properties
+            .virtual_machine
+            .map(|machine| machine.id.unwrap().to_lowercase()),
         addresses: addresses.collect(),
     }
 }
@@ -112,7 +137,10 @@ pub(crate) fn refusal(body: &[u8]) -> (String, String) {
     let by_compute = read::<compute::CloudError>(body).error.unwrap();
     let by_network = read::<network::CloudError>(body).error.unwrap();
     let by_compute = (by_compute.code.unwrap(), by_compute.message.unwrap());
-    assert_eq!(by_compute, (by_network.code.unwrap(), by_network.message.unwrap()));
+    assert_eq!(
+        by_compute,
+        (by_network.code.unwrap(), by_network.message.unwrap())
+    );
     by_compute
 }
 
@@ -126,12 +154,18 @@ fn read<T: DeserializeOwned + Serialize + Debug>(body: &[u8]) -> T {
         Err(error) => panic!("Microsoft's {name} cannot be read ({error}) from {text}"),
     };
     let told = format!("{model:?}");
-    assert!(!told.contains("UnknownValue"), "{name} holds a value unknown to Microsoft: {told}");
+    assert!(
+        !told.contains("UnknownValue"),
+        "{name} holds a value unknown to Microsoft: {told}"
+    );
     let original: Value = serde_json::from_slice(body).unwrap();
     let printed = serde_json::to_value(&model).unwrap();
     let mut unknown = Vec::new();
     compare(name, &original, &printed, &mut unknown);
-    assert!(unknown.is_empty(), "Microsoft's model does not know {unknown:?} of {text}");
+    assert!(
+        unknown.is_empty(),
+        "Microsoft's model does not know {unknown:?} of {text}"
+    );
     model
 }
 
@@ -166,5 +200,9 @@ fn is_nothing(value: &Value) -> bool {
 
 /// An enumeration's value as it is on the wire.
 fn word<T: Serialize>(value: &T) -> String {
-    serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
+    serde_json::to_value(value)
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .to_owned()
 }

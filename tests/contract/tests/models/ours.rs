@@ -10,7 +10,9 @@ pub(crate) fn scale_set(body: &[u8]) -> ScaleSet {
     let set: wire::ScaleSet = read(body);
     ScaleSet {
         capacity: set.sku.and_then(|sku| sku.capacity),
-        mode: set.properties.and_then(|properties| properties.orchestration_mode),
+        mode: set
+            .properties
+            .and_then(|properties| properties.orchestration_mode),
     }
 }
 
@@ -22,17 +24,30 @@ pub(crate) fn machines(body: &[u8]) -> Page<Machine> {
 fn machine_of(machine: wire::Machine) -> Machine {
     let properties = machine.properties.unwrap();
     let view = properties.instance_view;
-    let (statuses, health) = view.map(|view| (view.statuses, view.vm_health)).unwrap_or_default();
-    let references = properties.network_profile.and_then(|profile| profile.network_interfaces);
-    let references = references.into_iter().flatten().map(|reference| InterfaceReference {
-        id: reference.id.unwrap().to_lowercase(),
-        primary: reference.properties.and_then(|properties| properties.primary),
-    });
+    let (statuses, health) = view
+        .map(|view| (view.statuses, view.vm_health))
+        .unwrap_or_default();
+    let references = properties
+        .network_profile
+        .and_then(|profile| profile.network_interfaces);
+    let references = references
+        .into_iter()
+        .flatten()
+        .map(|reference| InterfaceReference {
+            id: reference.id.unwrap().to_lowercase(),
+            primary: reference
+                .properties
+                .and_then(|properties| properties.primary),
+        });
     Machine {
         id: machine.id.unwrap().to_lowercase(),
         name: machine.name.unwrap(),
         provisioning: properties.provisioning_state,
-        statuses: statuses.into_iter().flatten().filter_map(|status| status.code).collect(),
+        statuses: statuses
+            .into_iter()
+            .flatten()
+            .filter_map(|status| status.code)
+            .collect(),
         health: health.and_then(|health| health.status?.code),
         interfaces: references.collect(),
     }
@@ -52,13 +67,18 @@ fn interface_of(interface: wire::Interface) -> Interface {
     let configurations = properties.ip_configurations.unwrap_or_default();
     let addresses = configurations.into_iter().map(|configuration| {
         let properties = configuration.properties.unwrap();
-        Address { address: properties.private_ip_address, primary: properties.primary }
+        Address {
+            address: properties.private_ip_address,
+            primary: properties.primary,
+        }
     });
     Interface {
         id: interface.id.unwrap().to_lowercase(),
         provisioning: properties.provisioning_state,
         primary: properties.primary,
-        machine: properties.virtual_machine.map(|machine| machine.id.unwrap().to_lowercase()),
+        machine: properties
+            .virtual_machine
+            .map(|machine| machine.id.unwrap().to_lowercase()),
         addresses: addresses.collect(),
     }
 }
@@ -70,7 +90,10 @@ pub(crate) fn refusal(body: &[u8]) -> (String, String) {
 
 fn page<T: DeserializeOwned, U>(body: &[u8], item: impl Fn(T) -> U) -> Page<U> {
     let page: wire::Page<'_> = serde_json::from_slice(body).unwrap();
-    let items = page.value.iter().map(|raw| item(serde_json::from_str(raw.get()).unwrap()));
+    let items = page
+        .value
+        .iter()
+        .map(|raw| item(serde_json::from_str(raw.get()).unwrap()));
     (items.collect(), page.next_link)
 }
 

@@ -32,11 +32,17 @@ pub(crate) fn plan(cloud: &Cloud, set: &str) -> Plan {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let added = text.lines().filter_map(|line| line.trim().strip_prefix("+ "));
+    let added = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("+ "));
     let mut added: Vec<String> = added.map(str::to_owned).collect();
     added.sort();
     let log = String::from_utf8_lossy(&output.stderr);
-    Plan { code: output.status.code(), output: format!("{text}{log}"), added }
+    Plan {
+        code: output.status.code(),
+        output: format!("{text}{log}"),
+        added,
+    }
 }
 
 /// Every request that reached Resource Manager so far, each once, sent again with a token of the
@@ -58,14 +64,22 @@ pub(crate) async fn replies(cloud: &Cloud) -> Vec<Reply> {
         let response = client.get(url).bearer_auth(&token).send().await.unwrap();
         let status = response.status().as_u16();
         let body = response.bytes().await.unwrap().to_vec();
-        replies.push(Reply { target, status, body });
+        replies.push(Reply {
+            target,
+            status,
+            body,
+        });
     }
     replies
 }
 
 fn client(cloud: &Cloud) -> reqwest::Client {
     let authority = reqwest::Certificate::from_pem(cloud.ca_pem().as_bytes()).unwrap();
-    reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build().unwrap()
+    reqwest::Client::builder()
+        .tls_certs_only([authority])
+        .no_proxy()
+        .build()
+        .unwrap()
 }
 
 async fn token(cloud: &Cloud, client: &reqwest::Client) -> String {
@@ -74,7 +88,9 @@ async fn token(cloud: &Cloud, client: &reqwest::Client) -> String {
         cloud.identity_endpoint(),
         cloud.arm_audience()
     );
-    let request = client.get(url).header("x-identity-header", cloud.identity_header());
+    let request = client
+        .get(url)
+        .header("x-identity-header", cloud.identity_header());
     let body = request.send().await.unwrap().bytes().await.unwrap();
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
     body["access_token"].as_str().unwrap().to_owned()

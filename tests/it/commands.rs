@@ -1,0 +1,64 @@
+//! The command line: `sync`, `plan`, `check`, and nginx-asg-sync's way of starting.
+
+mod check;
+mod plan;
+mod sync;
+mod usage;
+mod watch;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use simulated_cloud::functions_host::{Output, Process, run};
+use simulated_cloud::{Cloud, Service, UpstreamEntry};
+
+use crate::support::{binary, environment};
+
+/// How long a line or an end may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs a command to its end, with the configuration of these upstreams.
+async fn command(cloud: &Cloud, args: &[&str], upstreams: &[UpstreamEntry]) -> Output {
+    let env = environment(cloud, &cloud.config_yaml(upstreams));
+    run(binary(), args, &env, None).await
+}
+
+/// The same with this configuration.
+async fn command_with(cloud: &Cloud, args: &[&str], yaml: &str) -> Output {
+    run(binary(), args, &environment(cloud, yaml), None).await
+}
+
+/// Starts a command that runs until a signal.
+fn start(cloud: &Cloud, args: &[&str], yaml: &str) -> Process {
+    Process::spawn(binary(), args, &environment(cloud, yaml), None).expect("the program starts")
+}
+
+/// Ends a command with a signal.
+async fn stop(process: Process, signal: &str) -> Output {
+    process.signal(signal).await;
+    process.finish(PATIENCE).await.expect("the signal ends it")
+}
+
+/// Writes a file that goes away with the cloud.
+fn file(cloud: &Cloud, name: &str, text: &str) -> PathBuf {
+    let path = cloud.directory().join(name);
+    std::fs::write(&path, text).expect("the file is written");
+    path
+}
+
+/// The line of a change that adds these servers to `web`.
+fn added(addresses: &[String]) -> String {
+    format!(
+        "Updated HTTP servers of web for group web-vmss ; Added: [{}], Removed: [], Updated: []",
+        addresses.join(" ")
+    )
+}
+
+/// The writes that reached NGINX, as `METHOD path`.
+fn writes(cloud: &Cloud) -> Vec<String> {
+    let requests = cloud.requests_to(Service::Nginx);
+    let writes = requests.iter().filter(|request| request.is_write());
+    writes
+        .map(|request| format!("{} {}", request.method, request.path))
+        .collect()
+}
