@@ -27,7 +27,7 @@ pub use schema::{KEYS, Key, UPSTREAM_KEYS};
 use crate::model::Upstream;
 
 /// A configuration that can be used: every value in it has been checked.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Resource Manager: where, and what the token is asked for.
     pub resource_manager: ResourceManager,
@@ -43,6 +43,30 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Things that work but deserve a word.
     pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for Config {
+    /// Of the headers only the names: a value may be a key under another name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource_manager,
+            api_endpoint,
+            api_key,
+            custom_headers,
+            sync_interval,
+            upstreams,
+            warnings,
+        } = self;
+        f.debug_struct("Config")
+            .field("resource_manager", resource_manager)
+            .field("api_endpoint", api_endpoint)
+            .field("api_key", api_key)
+            .field("custom_headers", &custom_headers.keys())
+            .field("sync_interval", sync_interval)
+            .field("upstreams", upstreams)
+            .field("warnings", warnings)
+            .finish()
+    }
 }
 
 /// Where Azure Resource Manager is.

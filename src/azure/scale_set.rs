@@ -214,7 +214,7 @@ impl ScaleSets {
         // Azure answers 404 for the children of a Uniform set without instances. Whether the set
         // itself exists is told by the read beside this one.
         let (interfaces, not_found) = empty_if_not_found(interfaces);
-        let (machines, _) = empty_if_not_found(machines);
+        let (machines, no_machines) = empty_if_not_found(machines);
         let odd = odd_item(&machines.items, interfaces.items.iter())
             .or_else(|| stray_interface(&interfaces.items));
         let forbidden = machines
@@ -242,9 +242,10 @@ impl ScaleSets {
                 &interface_alone,
             ),
             failure: interfaces.failure.or(machines.failure).or(odd).or_else(|| {
-                // Interfaces that are "not found" beside machines that are there: not an empty set.
+                // One "not found" beside items of the other list is no empty set.
                 let counted = |machine: &Machine| assemble::states(machine).counted;
-                not_found.filter(|_| machines.items.iter().any(counted))
+                let not_found = not_found.filter(|_| machines.items.iter().any(counted));
+                not_found.or_else(|| no_machines.filter(|_| !interfaces.items.is_empty()))
             }),
             only_if_empty: None,
         }

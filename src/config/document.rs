@@ -29,6 +29,10 @@ impl Problems {
 
 /// Parses the text into one document.
 pub(super) fn load<'a>(text: &'a str, problems: &Problems) -> Option<Yaml<'a>> {
+    if is_too_deep(text) {
+        problems.add("", "not a configuration: it is nested too deeply");
+        return None;
+    }
     match Yaml::load_from_str(text) {
         Err(error) => {
             problems.add("", format!("not a YAML document: {error}"));
@@ -49,6 +53,22 @@ pub(super) fn load<'a>(text: &'a str, problems: &Problems) -> Option<Yaml<'a>> {
             }
         }
     }
+}
+
+/// Whether the text nests deeper than any configuration: the YAML library recurses into it, and a
+/// stack that is used up ends the process. Brackets in texts count too, which harms nobody.
+fn is_too_deep(text: &str) -> bool {
+    let mut open = 0_usize;
+    let brackets = text.chars().any(|c| {
+        match c {
+            '[' | '{' => open += 1,
+            ']' | '}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > 64
+    });
+    let indent = |line: &str| line.chars().take_while(|c| " \t-?".contains(*c)).count();
+    brackets || text.lines().any(|line| indent(line) > 128)
 }
 
 /// One mapping of the document.

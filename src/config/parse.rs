@@ -1,6 +1,6 @@
 //! From the document to a [`Config`]: the keys of the document as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -49,7 +49,7 @@ pub fn parse(text: &str, origin: &str, environment: &Environment) -> Result<Conf
         .as_ref()
         .and_then(|document| read(document, environment, &problems));
     let mut problems = problems.into_vec();
-    let mut told = std::collections::BTreeSet::new();
+    let mut told = BTreeSet::new();
     problems.retain(|problem| told.insert(problem.clone()));
     match config {
         Some(config) if problems.is_empty() => Ok(config),
@@ -96,7 +96,7 @@ fn read(
         Some(Ok(interval)) if interval >= Duration::from_secs(1) => interval,
         Some(Ok(_)) => {
             root.problem("sync_interval", "must be at least 1s");
-            return None;
+            Duration::from_secs(5)
         }
         Some(Err(message)) => {
             root.problem("sync_interval", message);
@@ -200,7 +200,10 @@ fn api_endpoint(root: &Mapping<'_, '_>, warnings: &mut Vec<String>) -> Option<Ur
 fn is_metadata_service(host: &url::Host<&str>) -> bool {
     match host {
         url::Host::Ipv4(ip) => ip.is_link_local() || ip.octets() == [168, 63, 129, 16],
-        url::Host::Ipv6(ip) => ip.is_unicast_link_local(),
+        url::Host::Ipv6(ip) => {
+            let mapped = ip.to_ipv4_mapped().map(url::Host::Ipv4);
+            ip.is_unicast_link_local() || mapped.is_some_and(|host| is_metadata_service(&host))
+        }
         url::Host::Domain(_) => false,
     }
 }
@@ -220,12 +223,17 @@ fn custom_headers(root: &Mapping<'_, '_>, problems: &Problems) -> CustomHeaders 
     let Some(mapping) = Mapping::new(node, &path, None, problems) else {
         return headers;
     };
+    let mut seen = BTreeSet::new();
     for name in mapping.keys() {
         let valid_name = name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c));
         if name.is_empty() || !valid_name {
             mapping.problem(name, "is not a header name");
+            continue;
+        }
+        if !seen.insert(name.to_ascii_lowercase()) {
+            mapping.problem(name, "is set twice: a header's name has no case");
             continue;
         }
         let Some(value) = mapping.scalar(name) else {

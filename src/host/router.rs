@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::StreamExt as _;
 use serde_json::json;
 
 use super::envelope::{Invocation, Reply};
@@ -15,6 +16,8 @@ use super::functions::App;
 
 /// Event Grid's megabyte arrives twice in one invocation (`Data` and `Metadata`), with escapes.
 pub const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
+/// How much of a body over the limit is read to its end all the same.
+const DISCARD_LIMIT_BYTES: usize = 8 * BODY_LIMIT_BYTES;
 
 type Function = fn(Arc<App>, Invocation) -> futures::future::BoxFuture<'static, Reply>;
 
@@ -61,13 +64,11 @@ pub fn router(app: Arc<App>) -> Router {
 async fn invoke(app: Arc<App>, request: Request<Body>, function: Function) -> Response {
     let (parts, body) = request.into_parts();
     let headers: HeaderMap = parts.headers;
-    let body = match to_bytes(body, BODY_LIMIT_BYTES).await {
+    let body = match read(body).await {
         Ok(body) => body,
-        Err(error) => {
-            let text =
-                format!("the body cannot be read, or is over {BODY_LIMIT_BYTES} bytes: {error}");
+        Err((status, text)) => {
             tracing::error!("{text}");
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, &text);
+            return refusal(status, &text);
         }
     };
     let invocation = Invocation::read(&headers, &body);
@@ -80,6 +81,34 @@ async fn invoke(app: Arc<App>, request: Request<Body>, function: Function) -> Re
             Reply::failed(vec![text]).into_response()
         }
     }
+}
+
+/// Reads a body. One over the limit is read on and thrown away: whoever is still sending when the
+/// connection closes never sees the reply that says why.
+async fn read(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::new();
+    let mut length = 0_usize;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|error| {
+            let text = format!("the body cannot be read: {error}");
+            (StatusCode::BAD_REQUEST, text)
+        })?;
+        length += chunk.len();
+        if length <= BODY_LIMIT_BYTES {
+            bytes.extend_from_slice(&chunk);
+        } else {
+            bytes = Vec::new();
+        }
+        if length > DISCARD_LIMIT_BYTES {
+            break;
+        }
+    }
+    if length > BODY_LIMIT_BYTES {
+        let text = format!("the body is over {BODY_LIMIT_BYTES} bytes");
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    Ok(bytes)
 }
 
 fn refusal(status: StatusCode, error: &str) -> Response {

@@ -281,11 +281,20 @@ impl Applier<'_> {
     async fn still_drains(&self, id: u64) -> Result<bool, BalancerError> {
         let key = &self.upstream.key;
         let servers = self.balancer.servers(key, self.deadline).await?;
-        if servers.iter().any(|server| server.id == id && server.draining) {
+        if servers
+            .iter()
+            .any(|server| server.id == id && server.draining)
+        {
             return Ok(true);
         }
-        let peers = self.balancer.peers(key, self.deadline).await.unwrap_or_default();
-        Ok(peers.iter().any(|peer| peer.id == id && peer.state == PeerState::Draining))
+        let peers = self
+            .balancer
+            .peers(key, self.deadline)
+            .await
+            .unwrap_or_default();
+        Ok(peers
+            .iter()
+            .any(|peer| peer.id == id && peer.state == PeerState::Draining))
     }
 
     async fn replace(

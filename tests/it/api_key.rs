@@ -1,6 +1,6 @@
 //! The NGINX API key: read from the vault, and read again when it is refused.
 
-use simulated_cloud::{Cloud, Service, UpstreamEntry, UpstreamKind};
+use simulated_cloud::{Cloud, Fault, Match, Service, UpstreamEntry, UpstreamKind};
 
 use crate::safety_support::{failing_tick, filled, tick};
 use crate::support::{Running, sorted, uniform_cloud, web};
@@ -8,13 +8,22 @@ use crate::support::{Running, sorted, uniform_cloud, web};
 /// The readings of the secret that the vault answered.
 fn readings(cloud: &Cloud) -> usize {
     let requests = cloud.requests_to(Service::Vault);
-    requests.iter().filter(|request| request.status == Some(200)).count()
+    requests
+        .iter()
+        .filter(|request| request.status == Some(200))
+        .count()
 }
 
 async fn two_upstreams() -> (Cloud, Vec<UpstreamEntry>) {
     let cloud = uniform_cloud(3).await;
     cloud.world().add_upstream(UpstreamKind::Http, "other");
-    (cloud, vec![web(), UpstreamEntry::http("other", "web-vmss").on_port(8080)])
+    (
+        cloud,
+        vec![
+            web(),
+            UpstreamEntry::http("other", "web-vmss").on_port(8080),
+        ],
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +38,10 @@ async fn a_rotated_key_is_read_again_once_and_the_pass_goes_on() {
         tick(&running).await;
         assert_eq!(readings(&running.cloud), 1);
         assert_eq!(running.http("web"), sorted(world.addresses("web-vmss", 80)));
-        assert_eq!(running.http("other"), sorted(world.addresses("web-vmss", 8080)));
+        assert_eq!(
+            running.http("other"),
+            sorted(world.addresses("web-vmss", 8080))
+        );
     }
 }
 
@@ -39,7 +51,7 @@ async fn a_key_that_is_rotated_in_the_middle_of_a_pass_stops_no_write() {
     let running = filled(cloud, &entries).await;
     let world = running.world();
     world.scale("web-vmss", 9);
-    let gate = running.cloud.gate(simulated_cloud::Match::nginx().method("POST").skip(3));
+    let gate = running.cloud.gate(Match::nginx().method("POST").skip(3));
     let rotation = async {
         gate.arrived().await;
         world.rotate_key("the-second-key", true);
@@ -57,7 +69,10 @@ async fn a_wrong_key_in_the_vault_is_read_again_once_a_pass_and_not_once_a_call(
     cloud.world().rotate_key("nginx-knows-only-this-one", false);
     let running = Running::start(cloud, &entries).await;
     let lines = failing_tick(&running).await;
-    assert!(lines.contains("denied: localhost does not accept the API key"), "{lines}");
+    assert!(
+        lines.contains("denied: localhost does not accept the API key"),
+        "{lines}"
+    );
     // The first reading, and one again.
     assert_eq!(readings(&running.cloud), 2);
     assert_eq!(running.writes(), Vec::<String>::new());
@@ -69,8 +84,25 @@ async fn a_secret_that_cannot_be_read_says_which_role_is_missing() {
     cloud.world().deny_secrets(true);
     let running = Running::start(cloud, &entries).await;
     let lines = failing_tick(&running).await;
-    assert!(lines.contains("grant the identity the role `Key Vault Secrets User`"), "{lines}");
+    assert!(
+        lines.contains("grant the identity the role `Key Vault Secrets User`"),
+        "{lines}"
+    );
     running.world().deny_secrets(false);
     tick(&running).await;
-    assert_eq!(running.http("web"), sorted(running.world().addresses("web-vmss", 80)));
+    assert_eq!(
+        running.http("web"),
+        sorted(running.world().addresses("web-vmss", 80))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_are_refused_one_after_the_other_cost_one_reading_of_the_key() {
+    let running = filled(uniform_cloud(1).await, &[web()]).await;
+    running.world().scale("web-vmss", 40);
+    let posts = Match::nginx().method("POST");
+    let refused = running.cloud.fault(posts, Fault::HtmlError(403), None);
+    failing_tick(&running).await;
+    assert!(refused.hits() >= 39, "{}", refused.hits());
+    assert_eq!(readings(&running.cloud), 1);
 }

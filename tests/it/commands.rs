@@ -1,5 +1,11 @@
 //! The command line: `sync`, `plan`, `check`, and nginx-asg-sync's way of starting.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure is a failed test"
+)]
+
 mod check;
 mod plan;
 mod sync;

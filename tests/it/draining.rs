@@ -11,21 +11,30 @@ use crate::support::{Running, flexible_cloud, uniform_cloud, web};
 
 /// Three instances, one of which leaves while it has three connections; after the first pass.
 async fn one_leaves(entry: UpstreamEntry, uniform: bool) -> (Running, String) {
-    let cloud = if uniform { uniform_cloud(3).await } else { flexible_cloud(3).await };
+    let cloud = if uniform {
+        uniform_cloud(3).await
+    } else {
+        flexible_cloud(3).await
+    };
     let running = filled(cloud, &[entry]).await;
     let world = running.world();
     let leaving = address_of(&world, "web-vmss", 1);
     world.set_active(UpstreamKind::Http, "web", &leaving, Some(3));
     world.set_power("web-vmss", 1, PowerState::Stopping);
     let (_, body) = reconcile(&running, "{}").await;
-    assert_eq!(texts(&only_upstream(&body)["draining"]), [leaving.clone()]);
+    assert_eq!(
+        texts(&only_upstream(&body)["draining"]),
+        std::slice::from_ref(&leaving)
+    );
     assert_eq!(bodies(&running), [r#"PATCH {"drain":true}"#]);
     running.cloud.clear_requests();
     (running, leaving)
 }
 
 fn set_active(running: &Running, address: &str, active: u64) {
-    running.world().set_active(UpstreamKind::Http, "web", address, Some(active));
+    running
+        .world()
+        .set_active(UpstreamKind::Http, "web", address, Some(active));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,11 +45,19 @@ async fn a_leaving_server_is_drained_and_deleted_when_it_was_idle_in_two_reading
         for active in [3, 0, 1, 0] {
             set_active(&running, &leaving, active);
             let reply = tick(&running).await;
-            assert!(reply.logs()[0].contains(&format!("Draining: [{leaving}]")), "{}", reply.text);
+            assert!(
+                reply.logs()[0].contains(&format!("Draining: [{leaving}]")),
+                "{}",
+                reply.text
+            );
             assert!(running.http("web").contains(&leaving), "{active}");
         }
         let reply = tick(&running).await;
-        assert!(reply.logs()[0].contains(&format!("Removed: [{leaving}]")), "{}", reply.text);
+        assert!(
+            reply.logs()[0].contains(&format!("Removed: [{leaving}]")),
+            "{}",
+            reply.text
+        );
         assert!(!running.http("web").contains(&leaving));
         assert_eq!(methods(&running), ["DELETE"]);
     }
@@ -54,7 +71,9 @@ async fn a_busy_draining_server_is_deleted_when_its_time_is_up_and_not_before() 
         assert!(begun.elapsed() < Duration::from_secs(20), "still there");
         let before = Instant::now();
         tick(&running).await;
-        assert!(running.http("web").contains(&leaving) || before > begun + Duration::from_millis(900));
+        assert!(
+            running.http("web").contains(&leaving) || before > begun + Duration::from_millis(900)
+        );
     }
     assert_eq!(methods(&running), ["DELETE"]);
     assert!(begun.elapsed() >= Duration::from_secs(1));
@@ -99,10 +118,17 @@ async fn an_instance_that_comes_back_is_put_back_into_service() {
             running.cloud.clear_requests();
             let reply = tick(&running).await;
             let case = format!("{flavour:?}, drain:false ignored {ignored}");
-            assert!(reply.logs()[0].contains(&format!("Updated: [{address}]")), "{}", reply.text);
+            assert!(
+                reply.logs()[0].contains(&format!("Updated: [{address}]")),
+                "{}",
+                reply.text
+            );
             assert!(!server(&world, "web", &address).unwrap().drain, "{case}");
-            let expected: &[&str] =
-                if ignored { &["PATCH", "DELETE", "POST"] } else { &["PATCH"] };
+            let expected: &[&str] = if ignored {
+                &["PATCH", "DELETE", "POST"]
+            } else {
+                &["PATCH"]
+            };
             assert_eq!(methods(&running), expected, "{case}");
             // And that is the end of it.
             running.cloud.clear_requests();
@@ -151,7 +177,31 @@ async fn a_leaving_stream_server_is_switched_off_and_then_deleted() {
     world.mark_deleting("db-vmss", 1);
     tick(&running).await;
     assert_eq!(bodies(&running), [r#"PATCH {"down":true}"#, "DELETE"]);
-    let staying: Vec<String> =
-        [0, 2].iter().filter_map(|place| world.instance("db-vmss", *place).server(5432)).collect();
-    assert_eq!(world.server_addresses(UpstreamKind::Stream, "db"), crate::support::sorted(staying));
+    let staying: Vec<String> = [0, 2]
+        .iter()
+        .filter_map(|place| world.instance("db-vmss", *place).server(5432))
+        .collect();
+    assert_eq!(
+        world.server_addresses(UpstreamKind::Stream, "db"),
+        crate::support::sorted(staying)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nginx_tells_neither_draining_nor_status_time_alone_ends_it() {
+    let cloud = uniform_cloud(3).await;
+    let world = cloud.world();
+    world.set_flavour(Flavour::NginxAaas);
+    world.hide_status(true);
+    let running = filled(cloud, &[web().with("drain_timeout", "1s")]).await;
+    let leaving = address_of(&world, "web-vmss", 2);
+    world.set_power("web-vmss", 2, PowerState::Deallocated);
+    let begun = Instant::now();
+    tick(&running).await;
+    assert!(server(&world, "web", &leaving).is_some_and(|server| server.drain));
+    while running.http("web").contains(&leaving) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "still there");
+        tick(&running).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(1));
 }

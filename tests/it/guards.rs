@@ -1,25 +1,15 @@
 //! What is never taken out, what is held, and what releases it.
 
 use simulated_cloud::{
-    Cloud, EmptyNicList, Fault, Match, PeerState, PowerState, Server, UpstreamEntry, UpstreamKind,
+    Cloud, EmptyNicList, Fault, PeerState, PowerState, UpstreamEntry, UpstreamKind,
 };
 
 use crate::safety_support::{
-    GROUP_MACHINES, GROUP_NICS, Ledger, SET, SET_MACHINES, SET_NICS, address_of, assert_no_leak,
-    call, failing_tick, filled, held, only_upstream, reconcile, texts, tick,
+    GROUP_MACHINES, GROUP_NICS, Ledger, NONE, SET, SET_MACHINES, SET_NICS, address_of, addresses,
+    assert_no_leak, call, cloud, failing_tick, filled, held, only_upstream, reconcile,
+    three_of_four_vanish, tick,
 };
-use crate::support::{Running, flexible_cloud, sorted, uniform_cloud, web};
-
-const NONE: Vec<String> = Vec::new();
-
-/// A cloud with a set of `n`, of either mode.
-async fn cloud(uniform: bool, n: usize) -> Cloud {
-    if uniform { uniform_cloud(n).await } else { flexible_cloud(n).await }
-}
-
-fn addresses(running: &Running) -> Vec<String> {
-    sorted(running.world().addresses("web-vmss", 80))
-}
+use crate::support::{sorted, uniform_cloud, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_removed_whichever_azure_call_fails_and_the_next_good_pass_removes_it() {
@@ -37,13 +27,20 @@ async fn nothing_is_removed_whichever_azure_call_fails_and_the_next_good_pass_re
         let ledger = Ledger::watch(&world);
         let before = addresses(&running);
         world.delete_instance("web-vmss", 0);
-        for fault in [Fault::TruncatedJson, Fault::MissingValue, Fault::HtmlError(400)] {
+        for fault in [
+            Fault::TruncatedJson,
+            Fault::MissingValue,
+            Fault::HtmlError(400),
+        ] {
             if matches!((site, &fault), (SET, Fault::MissingValue)) {
                 continue;
             }
             running.cloud.fault(call(site), fault.clone(), None);
             let lines = failing_tick(&running).await;
-            assert!(lines.contains("Couldn't fully update"), "{site} {fault:?}: {lines}");
+            assert!(
+                lines.contains("Couldn't fully update"),
+                "{site} {fault:?}: {lines}"
+            );
             assert_eq!(ledger.taken_out(), NONE, "{site} {fault:?}");
             assert_eq!(running.http("web"), before, "{site} {fault:?}");
             running.cloud.clear_faults();
@@ -61,7 +58,10 @@ async fn a_set_that_is_gone_keeps_its_servers() {
         let before = running.http("web");
         running.world().remove_set("web-vmss");
         let lines = failing_tick(&running).await;
-        assert!(lines.contains("scale set web-vmss was not found"), "{lines}");
+        assert!(
+            lines.contains("scale set web-vmss was not found"),
+            "{lines}"
+        );
         assert_eq!(running.http("web"), before);
         assert_eq!(running.writes(), NONE);
     }
@@ -85,7 +85,12 @@ async fn an_upstream_is_emptied_exactly_when_the_capacity_is_zero() {
             assert_eq!(holds, !emptied, "{case}: {}", reply.text);
             // Also where NGINX has given them up, which lifts the other guard.
             for address in &before {
-                world.set_peer_state(UpstreamKind::Http, "web", address, Some(PeerState::Unhealthy));
+                world.set_peer_state(
+                    UpstreamKind::Http,
+                    "web",
+                    address,
+                    Some(PeerState::Unhealthy),
+                );
             }
             tick(&running).await;
             assert_eq!(running.http("web"), expected, "{case}, unhealthy");
@@ -112,19 +117,13 @@ async fn when_all_instances_are_deallocated_but_wanted_the_last_ones_stay_in_ser
         let staying = address_of(&world, "web-vmss", 1);
         let servers = world.servers(UpstreamKind::Http, "web");
         let serving = servers.iter().filter(|server| !server.drain);
-        assert_eq!(serving.map(|server| server.server.clone()).collect::<Vec<_>>(), [staying]);
+        assert_eq!(
+            serving
+                .map(|server| server.server.clone())
+                .collect::<Vec<_>>(),
+            [staying]
+        );
     }
-}
-
-/// Four instances, of which the last three vanish while the set still wants four.
-async fn three_of_four_vanish(entry: UpstreamEntry) -> (Running, Vec<String>) {
-    let running = filled(uniform_cloud(4).await, &[entry]).await;
-    let world = running.world();
-    let gone: Vec<String> = (1..4).map(|place| address_of(&world, "web-vmss", place)).collect();
-    for _ in 0..3 {
-        world.delete_instance("web-vmss", 1);
-    }
-    (running, sorted(gone))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,8 +137,17 @@ async fn a_mass_removal_without_an_explanation_is_held_and_says_what_releases_it
         assert_eq!(held(upstream), gone);
         assert_eq!(running.http("web"), before);
         let item = &upstream["held"][0];
-        assert!(item["reason"].as_str().unwrap().contains("max_removal_percent"), "{item}");
-        assert!(item["release"].as_str().unwrap().contains("force"), "{item}");
+        assert!(
+            item["reason"]
+                .as_str()
+                .unwrap()
+                .contains("max_removal_percent"),
+            "{item}"
+        );
+        assert!(
+            item["release"].as_str().unwrap().contains("force"),
+            "{item}"
+        );
     }
     assert_eq!(running.writes(), NONE);
 }
@@ -194,131 +202,16 @@ async fn the_brake_is_as_tight_as_the_configuration_says() {
     tick(&loose).await;
     assert_eq!(loose.http("web"), addresses(&loose));
 
-    let running = filled(uniform_cloud(4).await, &[web().with("max_removal_percent", "0")]).await;
+    let running = filled(
+        uniform_cloud(4).await,
+        &[web().with("max_removal_percent", "0")],
+    )
+    .await;
     let gone = address_of(&running.world(), "web-vmss", 2);
     running.world().delete_instance("web-vmss", 2);
     let (_, body) = reconcile(&running, "{}").await;
     assert_eq!(held(only_upstream(&body)), [gone]);
     assert_eq!(running.writes(), NONE);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_digest_releases_exactly_the_held_plan() {
-    let (running, gone) = three_of_four_vanish(web()).await;
-    let world = running.world();
-    // A change that the plan would make, but that is not held.
-    let kept = address_of(&world, "web-vmss", 0);
-    world.change_server(UpstreamKind::Http, "web", &kept, |server| server.max_fails = 7);
-    let (_, shown) = reconcile(&running, r#"{"dry_run": true}"#).await;
-    let digest = only_upstream(&shown)["digest"].as_str().unwrap().to_owned();
-    assert_eq!(running.writes(), NONE);
-
-    let (status, body) = reconcile(&running, &format!(r#"{{"force": "{digest}"}}"#)).await;
-    assert_eq!(status, 200, "{body}");
-    assert_eq!(texts(&only_upstream(&body)["removed"]), gone);
-    let servers = world.servers(UpstreamKind::Http, "web");
-    assert_eq!(servers.len(), 1);
-    assert_eq!((servers[0].server.clone(), servers[0].max_fails), (kept, 7));
-
-    // Used up.
-    let (status, _) = reconcile(&running, &format!(r#"{{"force": "{digest}"}}"#)).await;
-    assert_eq!(status, 409);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_digest_that_no_longer_matches_applies_nothing() {
-    let running = filled(uniform_cloud(5).await, &[web()]).await;
-    let world = running.world();
-    for _ in 0..3 {
-        world.delete_instance("web-vmss", 2);
-    }
-    let (_, body) = reconcile(&running, "{}").await;
-    let digest = only_upstream(&body)["digest"].as_str().unwrap().to_owned();
-    world.delete_instance("web-vmss", 1);
-    let before = running.http("web");
-    for wrong in [digest.as_str(), "0123456789ab"] {
-        let (status, body) = reconcile(&running, &format!(r#"{{"force": "{wrong}"}}"#)).await;
-        assert_eq!(status, 409, "{body}");
-        assert!(body["error"].as_str().unwrap().contains("nothing was changed"), "{body}");
-    }
-    assert_eq!(running.http("web"), before);
-    assert_eq!(running.writes(), NONE);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn scoped_ownership_never_touches_what_lies_outside_its_networks() {
-    let cloud = uniform_cloud(2).await;
-    let world = cloud.world();
-    // An instance outside, an operator's servers outside, a left-over inside.
-    world.use_address_next("10.99.0.4");
-    world.scale("web-vmss", 3);
-    for address in ["192.168.7.7:80", "10.99.0.9:80", "10.20.77.7:80"] {
-        world.put_server(UpstreamKind::Http, "web", Server::at(address));
-    }
-    let entry = web().with("ownership", "scoped").with("networks", "[10.20.0.0/16]");
-    let running = filled(cloud, &[entry]).await;
-    let inside = (0..2).map(|place| address_of(&world, "web-vmss", place));
-    let outside = ["192.168.7.7:80", "10.99.0.9:80"].map(str::to_owned);
-    assert_eq!(running.http("web"), sorted(inside.chain(outside).collect()));
-    world.scale("web-vmss", 0);
-    tick(&running).await;
-    assert_eq!(running.http("web"), ["10.99.0.9:80", "192.168.7.7:80"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn upsert_only_adds_and_updates_but_takes_nothing_out() {
-    let running = filled(uniform_cloud(2).await, &[web().with("policy", "upsert_only")]).await;
-    let world = running.world();
-    let (gone, kept) = (address_of(&world, "web-vmss", 0), address_of(&world, "web-vmss", 1));
-    world.delete_instance("web-vmss", 0);
-    world.scale("web-vmss", 2);
-    world.change_server(UpstreamKind::Http, "web", &kept, |server| server.max_conns = 9);
-    let (_, body) = reconcile(&running, "{}").await;
-    let upstream = only_upstream(&body);
-    let new = address_of(&world, "web-vmss", 1);
-    assert_eq!(held(upstream), [gone.clone()]);
-    assert_eq!(texts(&upstream["added"]), [new.clone()]);
-    assert_eq!(texts(&upstream["updated"]), [kept.clone()]);
-    assert_eq!(running.http("web"), sorted(vec![gone, kept, new]));
-    // What a policy holds is not for release.
-    assert!(upstream["digest"].is_null(), "{upstream}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_paused_upstream_is_frozen_and_still_reported() {
-    let cloud = uniform_cloud(2).await;
-    cloud.world().put_server(UpstreamKind::Http, "web", Server::at("10.20.9.9:80"));
-    let running = filled(cloud, &[web().with("policy", "paused")]).await;
-    let (status, body) = reconcile(&running, "{}").await;
-    assert_eq!(status, 200);
-    let mut all = addresses(&running);
-    all.push("10.20.9.9:80".to_owned());
-    assert_eq!(held(only_upstream(&body)), sorted(all));
-    assert_eq!(running.http("web"), ["10.20.9.9:80"]);
-    assert_eq!(running.writes(), NONE);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_two_sources_a_failing_one_stops_removals_for_the_other_but_not_its_adds() {
-    let cloud = Cloud::start().await;
-    let world = cloud.world();
-    world.add_uniform_set("blue-vmss", 3);
-    world.add_flexible_set("green-vmss", 3);
-    world.add_upstream(UpstreamKind::Http, "web");
-    let entries = [UpstreamEntry::http("web", "blue-vmss"), UpstreamEntry::http("web", "green-vmss")];
-    let running = filled(cloud, &entries).await;
-    let before = running.http("web");
-    world.delete_instance("blue-vmss", 0);
-    world.scale("blue-vmss", 3);
-    let new = address_of(&world, "blue-vmss", 2);
-    running.cloud.fault(Match::arm().path(GROUP_NICS), Fault::status(400), None);
-    let lines = failing_tick(&running).await;
-    assert!(lines.contains("for group blue-vmss,green-vmss"), "{lines}");
-    assert_eq!(running.http("web"), sorted([before, vec![new]].concat()));
-    running.cloud.clear_faults();
-    tick(&running).await;
-    let both = [world.addresses("blue-vmss", 80), world.addresses("green-vmss", 80)].concat();
-    assert_eq!(running.http("web"), sorted(both));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,7 +236,10 @@ async fn an_interface_list_that_is_not_found_beside_instances_is_no_empty_set() 
             world.allow_action(action);
         }
         let lines = failing_tick(&running).await;
-        assert!(lines.contains("not_found: the scale set's network interfaces"), "{lines}");
+        assert!(
+            lines.contains("not_found: the scale set's network interfaces"),
+            "{lines}"
+        );
         assert_eq!(running.http("web"), before, "forbidden {forbidden}");
     }
 }

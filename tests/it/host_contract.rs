@@ -1,5 +1,11 @@
 //! What the handler promises to the Functions host, through the host's own envelopes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failure is a failed test"
+)]
+
 mod bodies;
 mod bursts;
 mod configuration;

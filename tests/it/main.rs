@@ -12,3 +12,7 @@ mod nginx_writes;
 mod traffic;
 mod azure_calls;
 mod azure_reads;
+mod faults;
+mod secrets;
+mod azure_states;
+mod policies;

@@ -25,7 +25,9 @@ async fn replacing(cloud: Cloud, old: usize, new: usize) -> (Running, String, Ve
     world.delete_instance("web-vmss", 0);
     world.scale("web-vmss", old - 1 + new);
     let places = old - 1..old - 1 + new;
-    let added = places.map(|place| address_of(&world, "web-vmss", place)).collect();
+    let added = places
+        .map(|place| address_of(&world, "web-vmss", place))
+        .collect();
     (running, gone, sorted(added))
 }
 
@@ -36,7 +38,10 @@ async fn upstream_names_are_escaped_in_the_path() {
         cloud.world().add_uniform_set("web-vmss", 2);
         cloud.world().add_upstream(UpstreamKind::Http, name);
         let quoted = serde_json::to_string(name).unwrap();
-        let entry = UpstreamEntry { name: quoted, ..web() };
+        let entry = UpstreamEntry {
+            name: quoted,
+            ..web()
+        };
         let running = Running::start(cloud, &[entry]).await;
         let reply = running.handler.timer_tick().await;
         if name == ".." {
@@ -46,33 +51,57 @@ async fn upstream_names_are_escaped_in_the_path() {
             continue;
         }
         assert!(reply.succeeded(), "{name}: {}", reply.text);
-        assert_eq!(running.http(name), sorted(running.world().addresses("web-vmss", 80)), "{name}");
+        assert_eq!(
+            running.http(name),
+            sorted(running.world().addresses("web-vmss", 80)),
+            "{name}"
+        );
         assert_eq!(running.world().violations(), NONE);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn adds_come_before_removals() {
-    let (running, gone, added) = replacing(uniform_cloud(3).await, 3, 2).await;
-    let (_, body) = reconcile(&running, "{}").await;
-    assert_eq!(texts(&only_upstream(&body)["added"]), added);
-    assert_eq!(texts(&only_upstream(&body)["removed"]), [gone]);
-    assert_eq!(methods(&running), ["POST", "POST", "DELETE"]);
+    for flavour in [Flavour::Native, Flavour::NginxAaas] {
+        let cloud = uniform_cloud(3).await;
+        cloud.world().set_flavour(flavour);
+        let (running, gone, added) = replacing(cloud, 3, 2).await;
+        let (_, body) = reconcile(&running, "{}").await;
+        assert_eq!(texts(&only_upstream(&body)["added"]), added);
+        assert_eq!(texts(&only_upstream(&body)["removed"]), [gone]);
+        assert_eq!(methods(&running), ["POST", "POST", "DELETE"], "{flavour:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_whose_adds_failed_removes_nothing() {
     let (running, gone, added) = replacing(uniform_cloud(3).await, 3, 2).await;
-    running.cloud.fault(post(), Fault::nginx_error(400, "UpstreamBadAddress", "no"), Some(1));
+    running.cloud.fault(
+        post(),
+        Fault::nginx_error(400, "UpstreamBadAddress", "no"),
+        Some(1),
+    );
     let lines = failing_tick(&running).await;
-    assert!(lines.contains("adds_failed: nothing is taken out"), "{lines}");
+    assert!(
+        lines.contains("adds_failed: nothing is taken out"),
+        "{lines}"
+    );
     assert!(running.http("web").contains(&gone));
     // The other add is there and told.
-    let there: Vec<&String> = added.iter().filter(|new| running.http("web").contains(new)).collect();
-    assert!(matches!(&there[..], [one] if lines.contains(&format!("Added: [{one}]"))), "{lines}");
+    let there: Vec<&String> = added
+        .iter()
+        .filter(|new| running.http("web").contains(new))
+        .collect();
+    assert!(
+        matches!(&there[..], [one] if lines.contains(&format!("Added: [{one}]"))),
+        "{lines}"
+    );
     running.cloud.clear_faults();
     tick(&running).await;
-    assert_eq!(running.http("web"), sorted(running.world().addresses("web-vmss", 80)));
+    assert_eq!(
+        running.http("web"),
+        sorted(running.world().addresses("web-vmss", 80))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +109,9 @@ async fn what_somebody_else_has_already_done_is_no_failure() {
     let (running, gone, added) = replacing(uniform_cloud(3).await, 3, 1).await;
     let world = running.world();
     let kept = address_of(&world, "web-vmss", 0);
-    world.change_server(UpstreamKind::Http, "web", &kept, |server| server.max_fails = 4);
+    world.change_server(UpstreamKind::Http, "web", &kept, |server| {
+        server.max_fails = 4;
+    });
     // The other writer acts between this pass's reading and its writing.
     let gate = running.cloud.gate(Match::arm());
     let interference = async {
@@ -93,10 +124,17 @@ async fn what_somebody_else_has_already_done_is_no_failure() {
     let (reply, ()) = tokio::join!(running.handler.timer_tick(), interference);
     assert!(reply.succeeded(), "{}", reply.text);
     let requests = running.cloud.requests_to(simulated_cloud::Service::Nginx);
-    let refused: Vec<_> =
-        requests.iter().filter(|found| found.is_write()).map(|found| found.status).collect();
+    let refused: Vec<_> = requests
+        .iter()
+        .filter(|found| found.is_write())
+        .map(|found| found.status)
+        .collect();
     assert_eq!(refused, [Some(409), Some(404), Some(404)]);
-    assert!(reply.logs()[0].ends_with("Added: [], Removed: [], Updated: []"), "{}", reply.text);
+    assert!(
+        reply.logs()[0].ends_with("Added: [], Removed: [], Updated: []"),
+        "{}",
+        reply.text
+    );
     // The next pass puts back what the other one took.
     tick(&running).await;
     assert_eq!(running.http("web"), sorted(world.addresses("web-vmss", 80)));
@@ -106,9 +144,17 @@ async fn what_somebody_else_has_already_done_is_no_failure() {
 async fn a_write_whose_answer_is_lost_is_made_once() {
     for method in ["POST", "DELETE"] {
         let (running, _, _) = replacing(uniform_cloud(3).await, 3, 1).await;
-        running.cloud.fault(Match::nginx().method(method), Fault::ApplyThenReset, Some(1));
+        running.cloud.fault(
+            Match::nginx().method(method),
+            Fault::ApplyThenReset,
+            Some(1),
+        );
         tick(&running).await;
-        assert_eq!(running.http("web"), sorted(running.world().addresses("web-vmss", 80)), "{method}");
+        assert_eq!(
+            running.http("web"),
+            sorted(running.world().addresses("web-vmss", 80)),
+            "{method}"
+        );
     }
 }
 
@@ -117,12 +163,21 @@ async fn a_full_zone_makes_room_first_and_then_takes_the_new_ones() {
     for status in [400, 500] {
         let cloud = uniform_cloud(3).await;
         cloud.world().set_out_of_memory_status(status);
-        cloud.world().set_zone_capacity(UpstreamKind::Http, "web", Some(3));
+        cloud
+            .world()
+            .set_zone_capacity(UpstreamKind::Http, "web", Some(3));
         let (running, _, added) = replacing(cloud, 3, 1).await;
         let (code, body) = reconcile(&running, "{}").await;
-        assert_eq!((code, texts(&only_upstream(&body)["added"])), (200, added), "{status}: {body}");
+        assert_eq!(
+            (code, texts(&only_upstream(&body)["added"])),
+            (200, added),
+            "{status}: {body}"
+        );
         assert_eq!(methods(&running), ["POST", "DELETE", "POST"], "{status}");
-        assert_eq!(running.http("web"), sorted(running.world().addresses("web-vmss", 80)));
+        assert_eq!(
+            running.http("web"),
+            sorted(running.world().addresses("web-vmss", 80))
+        );
     }
 }
 
@@ -132,7 +187,9 @@ async fn a_zone_that_stays_full_is_a_failure_that_names_the_size_it_needs() {
         let cloud = uniform_cloud(3).await;
         cloud.world().set_flavour(flavour);
         cloud.world().set_out_of_memory_status(status);
-        cloud.world().set_zone_capacity(UpstreamKind::Http, "web", Some(3));
+        cloud
+            .world()
+            .set_zone_capacity(UpstreamKind::Http, "web", Some(3));
         let (running, gone, added) = replacing(cloud, 3, 3).await;
         let lines = failing_tick(&running).await;
         let text = "out_of_memory: the upstream's zone is full: 2 of 5 servers do not fit; give it `zone web 64k`";
@@ -147,7 +204,9 @@ async fn a_zone_that_stays_full_is_a_failure_that_names_the_size_it_needs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_zone_never_costs_the_last_server() {
     let cloud = uniform_cloud(1).await;
-    cloud.world().set_zone_capacity(UpstreamKind::Http, "web", Some(1));
+    cloud
+        .world()
+        .set_zone_capacity(UpstreamKind::Http, "web", Some(1));
     let (running, gone, _) = replacing(cloud, 1, 1).await;
     running.world().set_capacity("web-vmss", Some(1));
     failing_tick(&running).await;
@@ -157,12 +216,21 @@ async fn a_full_zone_never_costs_the_last_server() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn html_error_bodies_are_judged_by_their_status() {
-    for (status, kind) in [(400, "rejected"), (403, "denied"), (404, "upstream_not_found"), (502, "server")]
-    {
+    for (status, kind) in [
+        (400, "rejected"),
+        (403, "denied"),
+        (404, "upstream_not_found"),
+        (502, "server"),
+    ] {
         let running = Running::start(uniform_cloud(1).await, &[web()]).await;
-        running.cloud.fault(Match::nginx(), Fault::HtmlError(status), None);
+        running
+            .cloud
+            .fault(Match::nginx(), Fault::HtmlError(status), None);
         let lines = failing_tick(&running).await;
-        assert!(lines.contains(&format!("Failed: {kind}: ")), "{status}: {lines}");
+        assert!(
+            lines.contains(&format!("Failed: {kind}: ")),
+            "{status}: {lines}"
+        );
         assert!(!lines.contains("<html"), "{lines}");
         assert_eq!(running.http("web"), NONE);
     }
@@ -174,11 +242,17 @@ async fn servers_of_nginxs_own_configuration_are_left_alone_and_not_tried_again(
         let cloud = uniform_cloud(2).await;
         let world = cloud.world();
         world.set_flavour(flavour);
-        let fixed = Server { is_static: true, ..Server::at("192.168.1.1:80") };
+        let fixed = Server {
+            is_static: true,
+            ..Server::at("192.168.1.1:80")
+        };
         world.put_server(UpstreamKind::Http, "web", fixed);
         let running = Running::start(cloud, &[web()]).await;
         let (status, body) = reconcile(&running, "{}").await;
-        assert_eq!((status, only_upstream(&body)["outcome"].as_str()), (200, Some("changed")));
+        assert_eq!(
+            (status, only_upstream(&body)["outcome"].as_str()),
+            (200, Some("changed"))
+        );
         let mut expected = world.addresses("web-vmss", 80);
         expected.push("192.168.1.1:80".to_owned());
         assert_eq!(running.http("web"), sorted(expected));
@@ -191,7 +265,11 @@ async fn servers_of_nginxs_own_configuration_are_left_alone_and_not_tried_again(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_of_a_resolved_name_is_never_touched() {
     let cloud = uniform_cloud(2).await;
-    let child = Server { parent: Some(77), max_fails: 9, ..Server::at("192.168.1.2:80") };
+    let child = Server {
+        parent: Some(77),
+        max_fails: 9,
+        ..Server::at("192.168.1.2:80")
+    };
     cloud.world().put_server(UpstreamKind::Http, "web", child);
     let running = filled(cloud, &[web()]).await;
     running.world().scale("web-vmss", 0);
@@ -211,7 +289,10 @@ async fn a_refusal_of_the_whole_upstream_says_what_to_change() {
             |world| world.remove_upstream(UpstreamKind::Http, "web"),
             "upstream_not_found: NGINX has no such upstream, or it has no `zone`; check its name",
         ),
-        (|world| world.disable_writes(true), "the API is read-only: `api write=on;` is needed"),
+        (
+            |world| world.disable_writes(true),
+            "the API is read-only: `api write=on;` is needed",
+        ),
     ];
     for (broken, text) in cases {
         let cloud = uniform_cloud(1).await;
@@ -231,20 +312,30 @@ async fn unordered_ids_beyond_32_bits_are_kept_as_they_are() {
     for (id, last) in ids.iter().zip(1..) {
         let address = format!("10.20.200.{last}:80");
         world.put_server(UpstreamKind::Http, "web", Server::at(&address));
-        world.change_server(UpstreamKind::Http, "web", &address, |server| server.id = *id);
+        world.change_server(UpstreamKind::Http, "web", &address, |server| {
+            server.id = *id;
+        });
     }
     tick(&running).await;
-    let deleted: Vec<String> =
-        running.writes().into_iter().filter(|write| write.starts_with("DELETE")).collect();
+    let deleted: Vec<String> = running
+        .writes()
+        .into_iter()
+        .filter(|write| write.starts_with("DELETE"))
+        .collect();
     let path = "DELETE /nplus/9/http/upstreams/web/servers/";
-    assert_eq!(sorted(deleted), sorted(ids.iter().map(|id| format!("{path}{id}")).collect()));
+    assert_eq!(
+        sorted(deleted),
+        sorted(ids.iter().map(|id| format!("{path}{id}")).collect())
+    );
     assert_eq!(running.http("web"), sorted(world.addresses("web-vmss", 80)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removal_that_fails_is_told_and_made_good_by_the_next_pass() {
     let (running, gone, _) = replacing(uniform_cloud(3).await, 3, 0).await;
-    running.cloud.fault(delete(), Fault::nginx_error(500, "Weird", "no"), None);
+    running
+        .cloud
+        .fault(delete(), Fault::nginx_error(500, "Weird", "no"), None);
     let lines = failing_tick(&running).await;
     assert!(lines.contains(&format!("remove {gone}")), "{lines}");
     running.cloud.clear_faults();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use simulated_cloud::functions_host::Reply;
 use simulated_cloud::{Change, Cloud, Match, Server, Service, UpstreamEntry, UpstreamKind, World};
 
-use crate::support::{Running, sorted};
+use crate::support::{Running, flexible_cloud, sorted, uniform_cloud};
 
 /// The calls by which a pass reads the set `web-vmss`, for [`Match::path`].
 pub(crate) const SET: &str = "virtualMachineScaleSets/web-vmss?api-version";
@@ -15,6 +15,17 @@ pub(crate) const SET_NICS: &str = "virtualMachineScaleSets/web-vmss/networkInter
 pub(crate) const SET_MACHINES: &str = "virtualMachineScaleSets/web-vmss/virtualMachines";
 pub(crate) const GROUP_MACHINES: &str = "Microsoft.Compute/virtualMachines?";
 pub(crate) const GROUP_NICS: &str = "Microsoft.Network/networkInterfaces?";
+
+pub(crate) const NONE: Vec<String> = Vec::new();
+
+/// A cloud with a set of `n`, of either mode.
+pub(crate) async fn cloud(uniform: bool, n: usize) -> Cloud {
+    if uniform {
+        uniform_cloud(n).await
+    } else {
+        flexible_cloud(n).await
+    }
+}
 
 /// Starts a handler and lets one tick fill its upstreams, then forgets the requests so far.
 pub(crate) async fn filled(cloud: Cloud, upstreams: &[UpstreamEntry]) -> Running {
@@ -39,12 +50,36 @@ pub(crate) async fn failing_tick(running: &Running) -> String {
     reply.logs().join("\n")
 }
 
+/// Four instances, of which the last three vanish while the set still wants four.
+pub(crate) async fn three_of_four_vanish(entry: UpstreamEntry) -> (Running, Vec<String>) {
+    let running = filled(uniform_cloud(4).await, &[entry]).await;
+    let world = running.world();
+    let gone: Vec<String> = (1..4)
+        .map(|place| address_of(&world, "web-vmss", place))
+        .collect();
+    for _ in 0..3 {
+        world.delete_instance("web-vmss", 1);
+    }
+    (running, sorted(gone))
+}
+
+/// The servers that `web` should have.
+pub(crate) fn addresses(running: &Running) -> Vec<String> {
+    sorted(running.world().addresses("web-vmss", 80))
+}
+
 /// `Reconcile` with this body; the status and the JSON that the caller gets.
 pub(crate) async fn reconcile(running: &Running, body: &str) -> (u16, Value) {
     let typed = [("content-type", "application/json")];
-    let reply = running.handler.http("Reconcile", "POST", Some(body), &typed).await;
+    let reply = running
+        .handler
+        .http("Reconcile", "POST", Some(body), &typed)
+        .await;
     let (status, body) = reply.http_response().unwrap_or_default();
-    let body = body.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(body);
+    let body = body
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(body);
     (status, body)
 }
 
@@ -62,7 +97,12 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
 /// The addresses in `held`, sorted.
 pub(crate) fn held(upstream: &Value) -> Vec<String> {
     let items = upstream["held"].as_array().into_iter().flatten();
-    sorted(items.filter_map(|item| item["server"].as_str()).map(str::to_owned).collect())
+    sorted(
+        items
+            .filter_map(|item| item["server"].as_str())
+            .map(str::to_owned)
+            .collect(),
+    )
 }
 
 /// The writes that reached NGINX in order, as `METHOD body`, a DELETE as `DELETE`.
@@ -92,7 +132,10 @@ pub(crate) fn server(world: &World, upstream: &str, address: &str) -> Option<Ser
 
 /// The address that an instance of `web-vmss` serves on.
 pub(crate) fn address_of(world: &World, set: &str, place: usize) -> String {
-    world.instance(set, place).server(80).expect("the instance has an address")
+    world
+        .instance(set, place)
+        .server(80)
+        .unwrap_or_else(|| panic!("instance {place} has no address"))
 }
 
 /// Requests to Resource Manager whose path and query hold `part`.
@@ -100,7 +143,10 @@ pub(crate) fn asked(cloud: &Cloud, part: &str) -> usize {
     let part = part.to_lowercase();
     let requests = cloud.requests_to(Service::Arm);
     let target = |path: &str, query: &str| format!("{path}?{query}").to_lowercase();
-    requests.iter().filter(|found| target(&found.path, &found.query).contains(&part)).count()
+    requests
+        .iter()
+        .filter(|found| target(&found.path, &found.query).contains(&part))
+        .count()
 }
 
 /// Resource Manager's call `part`, for a fault.
@@ -129,7 +175,10 @@ impl Ledger {
             };
             if let Some(server) = out {
                 let line = format!("{} {}", write.upstream, server.server);
-                kept.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                kept.0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
             }
             Ok(())
         });
@@ -138,7 +187,12 @@ impl Ledger {
 
     /// What was taken out, as `upstream address`, sorted.
     pub(crate) fn taken_out(&self) -> Vec<String> {
-        sorted(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        sorted(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        )
     }
 }
 

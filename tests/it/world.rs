@@ -1,17 +1,19 @@
 //! A random world, played through real sockets against two handlers at once, and judged at every
 //! write to NGINX.
 //!
-//! A seed gives a script (`script.rs`): scale sets grow and shrink, instances are evicted, stopped
-//! and started, addresses are used again, Azure and NGINX fail in all their ways, keys and tokens
-//! change, handlers are held in the middle of a pass and killed in the middle of a write. The
-//! stage (`stage.rs`) plays it, and the judge (`watch.rs`) sees every change of an upstream with
-//! the part of the world's history that the writing pass can have seen. What never happens:
+//! A seed gives a script (`script.rs`, `faults.rs`): scale sets grow and shrink, instances are
+//! evicted, stopped and started, addresses are used again, Azure and NGINX fail in all their ways,
+//! keys and tokens change, handlers are held in the middle of a pass and killed in the middle of a
+//! write. The stage (`stage.rs`) plays it, and the judge (`watch.rs`) sees every change of an
+//! upstream with the part of the world's history that the writing pass can have seen. What never
+//! happens:
 //!
 //! - an upstream with a server in service becomes one without, unless the capacity of all its sets
 //!   was 0;
 //! - a server is added whose instance did not serve, or is not of the upstream's sets at all;
-//! - a server is taken out whose instance served all the time (with lists that lie: none of an
-//!   upstream with `max_removal_percent: 0`), or while none of the listings can have been complete;
+//! - a server is taken out whose instance has served ever since the pass was asked for, or since
+//!   the server was added if that is later (with lists that lie: none in service of an upstream
+//!   with `max_removal_percent: 0`), or while none of the listings can have been complete;
 //! - the operator's static server is touched; an invocation stays without a proper reply.
 //!
 //! With the faults off and the world still, the upstreams hold exactly what serves after three
@@ -26,7 +28,10 @@
 //! scripts repeat exactly; the timing of real processes only nearly, so repeat a replay
 //! (`WORLD_CASES=1` and `for i in $(seq 20)`). A long run: `WORLD_SEED=1000 WORLD_CASES=2000`.
 
+mod changes;
+mod faults;
 mod script;
+mod setting;
 mod stage;
 pub(crate) mod watch;
 
@@ -40,9 +45,9 @@ use stage::{Stage, Tally};
 use tokio::sync::Mutex;
 
 const SEED: u64 = 20_260_820;
-const CASES: u64 = 40;
+const CASES: u64 = 30;
 /// Cases at once: mostly they wait.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 /// For finding a shorter script.
 const SHRINKING: Duration = Duration::from_secs(60);
 
@@ -80,12 +85,20 @@ async fn whatever_happens_no_write_is_unsafe_and_a_still_world_is_reached_in_thr
         worker.await.expect("no worker panics");
     }
     let (tally, failure) = std::mem::take(&mut *result.lock().await);
-    say(&format!("world: {:.1} s, {tally:?}", begun.elapsed().as_secs_f32()));
+    say(&format!(
+        "world: {:.1} s, {tally:?}",
+        begun.elapsed().as_secs_f32()
+    ));
     if let Some(Failure { seed, why }) = failure {
-        say(&format!("world: WORLD_SEED={seed} failed, looking for a shorter script: {why}"));
+        say(&format!(
+            "world: WORLD_SEED={seed} failed, looking for a shorter script: {why}"
+        ));
         let (keep, why) = shrink(&script(seed), why).await;
         let steps = script(seed);
-        let lines: Vec<String> = keep.iter().map(|at| format!("{at:3} {:?}", steps[*at])).collect();
+        let lines: Vec<String> = keep
+            .iter()
+            .map(|at| format!("{at:3} {:?}", steps[*at]))
+            .collect();
         let list: Vec<String> = keep.iter().map(usize::to_string).collect();
         panic!(
             "{why}\n\n{}\n\nagain: WORLD_SEED={seed} WORLD_CASES=1 WORLD_KEEP={}",
@@ -127,7 +140,10 @@ async fn shrink(steps: &[Step], mut why: String) -> (Vec<usize>, String) {
 }
 
 fn kept(steps: &[Step]) -> Vec<Step> {
-    kept_places(steps.len()).into_iter().map(|place| steps[place].clone()).collect()
+    kept_places(steps.len())
+        .into_iter()
+        .map(|place| steps[place].clone())
+        .collect()
 }
 
 /// The steps to play: those that `WORLD_KEEP` names, or all.
@@ -135,7 +151,9 @@ fn kept_places(length: usize) -> Vec<usize> {
     match std::env::var("WORLD_KEEP") {
         Err(_) => (0..length).collect(),
         Ok(list) => {
-            let places = list.split(',').filter_map(|place| place.trim().parse().ok());
+            let places = list
+                .split(',')
+                .filter_map(|place| place.trim().parse().ok());
             places.filter(|place| *place < length).collect()
         }
     }
@@ -143,7 +161,10 @@ fn kept_places(length: usize) -> Vec<usize> {
 
 fn number(name: &str, default: u64) -> u64 {
     let given = std::env::var(name).ok();
-    given.map_or(default, |text| text.parse().expect("a number"))
+    given.map_or(default, |text| match text.parse() {
+        Ok(number) => number,
+        Err(_) => panic!("{name} is no number: {text}"),
+    })
 }
 
 /// To stderr itself, so that it is seen also where tests are silent.

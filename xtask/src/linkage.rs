@@ -157,6 +157,7 @@ impl Linkage {
             );
         }
         let mut highest = None;
+        let mut too_new = Vec::new();
         for name in self
             .versions
             .iter()
@@ -165,8 +166,14 @@ impl Linkage {
             match GlibcVersion::parse(name) {
                 Some(version) if version <= OLDEST_GLIBC => highest = highest.max(Some(version)),
                 // `GLIBC_ABI_DT_RELR` and its like are marks of a newer glibc without a number.
-                _ => bail!("it needs {name}, and the oldest image has glibc {OLDEST_GLIBC}"),
+                _ => too_new.push(name.as_str()),
             }
+        }
+        if !too_new.is_empty() {
+            bail!(
+                "it needs {}, and the oldest image has glibc {OLDEST_GLIBC}",
+                too_new.join(", ")
+            );
         }
         match highest {
             Some(version) => Ok(Portable(format!(
@@ -258,10 +265,10 @@ mod tests {
                 .to_string()
                 .starts_with("dynamic: needs glibc 2.31,")
         );
-        let newer = dynamic(&["libc.so.6"], &["GLIBC_2.2.5", "GLIBC_2.34"]);
+        let newer = dynamic(&["libc.so.6"], &["GLIBC_2.2.5", "GLIBC_2.32", "GLIBC_2.34"]);
         assert_eq!(
             refusal(&newer),
-            "it needs GLIBC_2.34, and the oldest image has glibc 2.31"
+            "it needs GLIBC_2.32, GLIBC_2.34, and the oldest image has glibc 2.31"
         );
     }
 

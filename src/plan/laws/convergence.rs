@@ -55,7 +55,11 @@ fn check(before: &World, after: &World, server: &Server, phase: Option<&Phase>) 
             .filter(|other| other.address == server.address)
             .count()
             > 1;
-        let served = before.in_service(server);
+        let earlier = before
+            .servers
+            .iter()
+            .find(|earlier| earlier.id == server.id);
+        let served = earlier.is_none_or(|earlier| before.in_service(earlier));
         let backup = ours.optional.backup;
         assert!(
             twice || !served || backup.is_none_or(|backup| backup == server.backup),

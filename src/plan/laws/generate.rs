@@ -299,3 +299,62 @@ fn remember(world: &mut World, memory: &[(u8, u8)], peers_are_read: bool) {
     }
     world.peers = peers_are_read.then_some(peers);
 }
+
+#[test]
+fn the_worlds_are_worth_trying() {
+    use std::collections::BTreeMap;
+
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
+    use crate::plan::Step;
+
+    let mut runner = TestRunner::deterministic();
+    let strategy = worlds();
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..2_000 {
+        let world = strategy.new_tree(&mut runner).unwrap().current();
+        let plan = world.plan();
+        let mut labels: BTreeSet<String> = plan
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Remove { why, .. } => format!("remove: {why:?}"),
+                step => step.verb().to_owned(),
+            })
+            .collect();
+        labels.extend(plan.held.iter().map(|held| {
+            let reason = format!("{:?}", held.reason);
+            format!("held: {}", reason.split(' ').next().unwrap_or_default())
+        }));
+        if plan.held.is_empty() && plan.steps.len() > 2 {
+            labels.insert("unguarded".into());
+        }
+        if world.ours().next().is_some() && world.after(&plan.steps).ours().next().is_none() {
+            labels.insert("emptied".into());
+        }
+        for label in labels {
+            *found.entry(label).or_default() += 1;
+        }
+    }
+    for label in [
+        "add",
+        "undrain",
+        "update",
+        "replace",
+        "drain",
+        "remove: Gone",
+        "remove: Drained",
+        "remove: Duplicate",
+        "held: WouldEmpty",
+        "held: MassRemoval",
+        "held: LastInService",
+        "held: UpsertOnly",
+        "held: Paused",
+        "unguarded",
+        "emptied",
+    ] {
+        let count = found.get(label).copied().unwrap_or_default();
+        assert!(count >= 10, "{label}: {count} of 2000; {found:?}");
+    }
+}

@@ -93,7 +93,7 @@ async fn spawn(cloud: &Cloud, change: impl FnOnce(&mut Vec<(String, String)>)) -
 async fn a_missing_configuration_is_told_like_a_wrong_one() {
     let cloud = uniform_cloud(1).await;
     let handler = spawn(&cloud, |env| {
-        env.retain(|(name, _)| name != "VMSS_SYNC_CONFIG")
+        env.retain(|(name, _)| name != "VMSS_SYNC_CONFIG");
     })
     .await;
     for (name, reply) in every_function(&handler, &cloud.world().set_id("web-vmss")).await {

@@ -51,6 +51,8 @@ struct Inner {
     doubts: BTreeMap<&'static str, Doubt>,
     ever: BTreeMap<&'static str, BTreeSet<String>>,
     asked: BTreeMap<u64, (Reader, usize)>,
+    /// When each server was added, by its upstream and id.
+    added: BTreeMap<(&'static str, u64), usize>,
     next: u64,
     writes: usize,
     joint: usize,
@@ -66,6 +68,7 @@ impl Watch {
             doubts: BTreeMap::new(),
             ever: BTreeMap::new(),
             asked: BTreeMap::new(),
+            added: BTreeMap::new(),
             next: 0,
             writes: 0,
             joint: 0,
@@ -121,17 +124,27 @@ impl Watch {
 
 impl Inner {
     fn now(&mut self) -> Moment {
-        let sets: BTreeSet<&'static str> =
-            self.upstreams.iter().flat_map(|fed| fed.sets).copied().collect();
+        let sets: BTreeSet<&'static str> = self
+            .upstreams
+            .iter()
+            .flat_map(|fed| fed.sets)
+            .copied()
+            .collect();
         let mut moment = Moment::new();
         for set in sets {
             let instances = self.world.instances(set);
             let addresses = instances.iter().filter_map(|found| found.address());
-            self.ever.entry(set).or_default().extend(addresses.map(str::to_owned));
+            self.ever
+                .entry(set)
+                .or_default()
+                .extend(addresses.map(str::to_owned));
             let serving = instances.iter().filter(|found| found.is_serving());
             let view = SetView {
                 capacity: self.world.capacity(set),
-                serving: serving.filter_map(|found| found.address()).map(str::to_owned).collect(),
+                serving: serving
+                    .filter_map(|found| found.address())
+                    .map(str::to_owned)
+                    .collect(),
                 doubt: self.doubts.get(set).copied().unwrap_or_default(),
             };
             moment.insert(set, view);
@@ -143,23 +156,56 @@ impl Inner {
         self.writes += 1;
         let now = self.now();
         let last = self.history.len() - 1;
-        let since = self.asked.values().map(|(_, since)| *since).min().unwrap_or(last);
+        let since = self
+            .asked
+            .values()
+            .map(|(_, since)| *since)
+            .min()
+            .unwrap_or(last);
         let mut window = self.history[since..].to_vec();
         window.push(now);
-        let fed = self.upstreams.iter().find(|fed| (fed.kind, fed.name) == (write.kind, &*write.upstream));
-        let fed = fed.ok_or(format!("a write to an upstream that is not ours: {write:?}"))?.clone();
-        let told = |text: &str| Err(format!("{text}: {} {:?}; seen: {window:?}", fed.name, write.change));
-        let of_set = |address: &str| address.strip_suffix(&format!(":{}", fed.port)).map(str::to_owned);
+        let fed = self
+            .upstreams
+            .iter()
+            .find(|fed| (fed.kind, fed.name) == (write.kind, &*write.upstream));
+        let fed = fed
+            .ok_or(format!(
+                "a write to an upstream that is not ours: {write:?}"
+            ))?
+            .clone();
+        let told = |text: &str| {
+            let of_its_sets = |moment: &Moment| {
+                let views = fed.sets.iter().map(|set| (*set, moment[set].clone()));
+                views.collect::<Vec<_>>()
+            };
+            let mut seen: Vec<_> = window.iter().map(of_its_sets).collect();
+            seen.dedup();
+            Err(format!(
+                "{text}: {} {:?}; seen since it was asked for: {seen:#?}",
+                fed.name, write.change
+            ))
+        };
+        let of_set = |address: &str| {
+            address
+                .strip_suffix(&format!(":{}", fed.port))
+                .map(str::to_owned)
+        };
         let serves = |moment: &Moment, address: &str| {
-            fed.sets.iter().any(|set| moment[set].serving.contains(address))
+            fed.sets
+                .iter()
+                .any(|set| moment[set].serving.contains(address))
         };
         let doubtful = |which: fn(&Doubt) -> bool| {
             move |moment: &Moment| fed.sets.iter().any(|set| which(&moment[set].doubt))
         };
         if let Some(server) = taken_out(&write.change) {
             let address = of_set(&server.server).unwrap_or_default();
+            // Who takes it out has read NGINX after it was added, and Azure after that.
+            let added = self.added.get(&(fed.name, server.id));
+            let window = &window[added.map_or(0, |added| added.saturating_sub(since))..];
             let lies = window.iter().any(doubtful(|doubt| doubt.lies));
-            let was_in_service = matches!(&write.change, Change::Changed { .. }) || in_service(server);
+            let was_in_service =
+                matches!(&write.change, Change::Changed { .. }) || in_service(server);
             if window.iter().all(|moment| serves(moment, &address))
                 && (!lies || (fed.strict && was_in_service))
             {
@@ -170,6 +216,7 @@ impl Inner {
             }
         }
         if let Change::Added(server) = &write.change {
+            self.added.insert((fed.name, server.id), last);
             let address = of_set(&server.server).unwrap_or_default();
             if !fed.sets.iter().any(|set| self.ever[set].contains(&address)) {
                 return told("a foreign server was added");
@@ -182,7 +229,8 @@ impl Inner {
         if before(write) > 0 && !write.servers.iter().any(in_service) {
             let zero = |set: &&str| window.iter().any(|moment| moment[*set].capacity == Some(0));
             let still = window.windows(2).all(|pair| pair[0] == pair[1]);
-            let readers: BTreeSet<Reader> = self.asked.values().map(|(reader, _)| *reader).collect();
+            let readers: BTreeSet<Reader> =
+                self.asked.values().map(|(reader, _)| *reader).collect();
             match fed.sets.iter().all(zero) {
                 true => {}
                 // Two passes that each leave what the other takes. Without a lock nothing excludes
@@ -213,7 +261,11 @@ fn taken_out(change: &Change) -> Option<&Server> {
 
 /// How many servers were in service before a write.
 fn before(write: &NginxWrite) -> usize {
-    let after = write.servers.iter().filter(|server| in_service(server)).count();
+    let after = write
+        .servers
+        .iter()
+        .filter(|server| in_service(server))
+        .count();
     let was = |server: &Server| usize::from(in_service(server));
     match &write.change {
         Change::Added(server) => after - was(server),

@@ -264,7 +264,7 @@ fn obey(cloud: &Cloud, order: Order) -> Value {
             to,
         } => {
             world.change_server(kind.into(), &upstream, &address, |server| {
-                server.max_conns = to
+                server.max_conns = to;
             });
         }
         Order::Active {
