@@ -239,6 +239,13 @@ impl HoldReason {
         matches!(self, Self::UpsertOnly | Self::Paused)
     }
 
+    /// Whether an operator may release it by its digest. Nobody may release what would leave an
+    /// upstream with nothing in service: that takes a capacity of 0.
+    #[must_use]
+    pub const fn is_releasable(self) -> bool {
+        matches!(self, Self::MassRemoval { .. })
+    }
+
     /// What releases the step.
     #[must_use]
     pub const fn release(self) -> &'static str {

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_README=1 cargo test --test readme` writes the configuration tables anew.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -19,7 +21,10 @@ fn table(keys: &[Key]) -> String {
     let rows = keys
         .iter()
         .map(|key| format!("| `{}` | {} | {} |\n", key.name, key.meaning, key.default));
-    format!("| key | meaning | default |\n| --- | --- | --- |\n{}", rows.collect::<String>())
+    format!(
+        "| key | meaning | default |\n| --- | --- | --- |\n{}",
+        rows.collect::<String>()
+    )
 }
 
 /// The text between two markers.
@@ -41,19 +46,24 @@ fn the_configuration_tables_are_those_of_the_code() {
             text.replace_range(start..start + found.len(), &expected);
             std::fs::write(path(), text).unwrap();
         } else {
-            assert_eq!(found, expected, "run UPDATE_README=1 cargo test --test readme");
+            assert_eq!(
+                found, expected,
+                "run UPDATE_README=1 cargo test --test readme"
+            );
         }
     }
 }
 
 #[test]
 fn every_direct_dependency_has_a_reason() {
-    let manifest =
-        std::fs::read_to_string(path().with_file_name("Cargo.toml")).unwrap();
+    let manifest = std::fs::read_to_string(path().with_file_name("Cargo.toml")).unwrap();
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap();
     let section = section.split("\n[").next().unwrap();
-    let dependencies: BTreeSet<&str> =
-        section.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    let dependencies: BTreeSet<&str> = section
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
     assert!(dependencies.contains("azure_identity"));
     let text = readme();
     let (_, reasons) = marked(&text, "dependencies");
@@ -76,7 +86,10 @@ fn every_function_and_setting_is_described() {
     let text = readme();
     let names = functions.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     for name in names.chain(settings) {
-        assert!(text.contains(&format!("`{name}`")), "{name} is not in the README");
+        assert!(
+            text.contains(&format!("`{name}`")),
+            "{name} is not in the README"
+        );
     }
 }
 
@@ -87,11 +100,16 @@ fn the_sample_settings_hold_a_configuration_that_is_accepted() {
     let sample: serde_json::Value = serde_json::from_str(&sample).unwrap();
     let text = sample["Values"]["VMSS_SYNC_CONFIG"].as_str().unwrap();
     let environment = nginx_vmss_sync::config::Environment {
-        api_key: sample["Values"]["NGINXAAS_DATAPLANE_API_KEY"].as_str().map(Into::into),
+        api_key: sample["Values"]["NGINXAAS_DATAPLANE_API_KEY"]
+            .as_str()
+            .map(Into::into),
         ..Default::default()
     };
     let config = nginx_vmss_sync::config::parse(text, "the sample", &environment).unwrap();
-    let names: Vec<&str> =
-        config.upstreams.iter().map(|upstream| upstream.key.name.as_str()).collect();
+    let names: Vec<&str> = config
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.key.name.as_str())
+        .collect();
     assert_eq!(names, ["backend-one", "backend-two"]);
 }

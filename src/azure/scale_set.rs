@@ -58,7 +58,8 @@ const LIST_INTERFACES: Permission = Permission {
 pub struct ScaleSets {
     manager: ResourceManager,
     modes: Mutex<BTreeMap<ScaleSetId, Mode>>,
-    told_forbidden: Mutex<BTreeSet<ScaleSetId>>,
+    /// The sets whose instance states may not be read, and what is missing.
+    states_forbidden: Mutex<BTreeMap<ScaleSetId, String>>,
 }
 
 /// One resource group's interfaces, listed at most once a pass.
@@ -96,8 +97,14 @@ impl ScaleSets {
         Self {
             manager,
             modes: Mutex::default(),
-            told_forbidden: Mutex::default(),
+            states_forbidden: Mutex::default(),
         }
+    }
+
+    /// What is missing for reading the states of a set's instances, where a pass has found that out.
+    #[must_use]
+    pub fn states_forbidden(&self, set: &ScaleSetId) -> Option<String> {
+        self.states_forbidden.lock().ok()?.get(set).cloned()
     }
 
     async fn read(&self, set: &ScaleSetId, groups: &GroupInterfaces, deadline: Instant) -> Listing {
@@ -252,11 +259,12 @@ impl ScaleSets {
     }
 
     fn tell_forbidden(&self, set: &ScaleSetId, failed: Option<&ReadFailure>) {
+        let Some(failed) = failed else { return };
         let first = self
-            .told_forbidden
+            .states_forbidden
             .lock()
-            .is_ok_and(|mut told| told.insert(set.clone()));
-        if let (true, Some(failed)) = (first, failed) {
+            .is_ok_and(|mut told| told.insert(set.clone(), failed.message.clone()).is_none());
+        if first {
             tracing::warn!(
                 set = %set,
                 "instance states cannot be read, working from network interfaces alone: a stopped instance stays \

@@ -143,6 +143,12 @@ async fn examine(config: &Config, services: &Services, findings: &mut Findings) 
                     .capacity
                     .map_or_else(|| "not told".to_owned(), |n| n.to_string());
                 let count = listing.instances.len();
+                if let Some(missing) = services.inventory.states_forbidden(&set) {
+                    let text = format!(
+                        "instance states cannot be read, so a stopped instance stays in its upstream: {missing}"
+                    );
+                    findings.add(Grade::Warning, subject.clone(), text);
+                }
                 findings.add(
                     Grade::Ok,
                     subject,

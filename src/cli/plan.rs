@@ -37,7 +37,7 @@ pub(super) async fn plan(config: &Config, format: Format) -> anyhow::Result<Exit
         }
     }
     let pending = |upstream: &UpstreamReport| {
-        !upstream.held.is_empty()
+        upstream.held.iter().any(|held| !held.reason.is_policy())
             || upstream
                 .planned
                 .as_ref()

@@ -209,10 +209,7 @@ impl App {
     /// Logs and remembers a pass, once, however many share it.
     fn tell(&self, report: &Arc<PassReport>, trigger: &str, invocation: &str) {
         if let Ok(mut told) = self.told.lock() {
-            if told
-                .as_ref()
-                .is_some_and(|last| Arc::ptr_eq(last, report))
-            {
+            if told.as_ref().is_some_and(|last| Arc::ptr_eq(last, report)) {
                 return;
             }
             *told = Some(Arc::clone(report));

@@ -11,13 +11,13 @@ use crate::model::UpstreamKey;
 /// order). The same held plan has the same digest in every process and pass, because nothing that
 /// changes by itself (ids, times) goes into it.
 ///
-/// `None` where a guard holds nothing; what a policy holds is not for release.
+/// `None` where nothing is held that an operator may release.
 #[must_use]
 pub fn digest(upstream: &UpstreamKey, held: &[Held]) -> Option<String> {
     let mut hash = Sha256::new();
     hash.update(upstream.to_string());
     let mut any = false;
-    for held in held.iter().filter(|held| !held.reason.is_policy()) {
+    for held in held.iter().filter(|held| held.reason.is_releasable()) {
         any = true;
         hash.update(format!("\n{} {}", held.step.verb(), held.step.address()));
     }

@@ -34,6 +34,7 @@ pub(super) fn guard(observation: &Observation<'_>, difference: Difference) -> Pl
     }
     brake(observation, &mut plan);
     keep_something(observation, &mut plan);
+    bar_release(observation, &mut plan);
     plan
 }
 
@@ -155,6 +156,35 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
     hold(plan, HoldReason::WouldEmpty, |step| {
         step.takes_out() && id(step).is_some_and(|id| precious.contains(&id))
     });
+}
+
+/// Takes the held mass removal out of an operator's reach where its release would leave nothing in
+/// service: a forced pass carries out the held steps alone, so what is added does not count.
+fn bar_release(observation: &Observation<'_>, plan: &mut Plan) {
+    let releasable: BTreeSet<u64> = plan
+        .held
+        .iter()
+        .filter(|held| held.reason.is_releasable())
+        .filter_map(|held| id(&held.step))
+        .collect();
+    let leaving = ids(plan, Step::takes_out);
+    let something_stays = observation
+        .servers
+        .iter()
+        .filter(|server| is_ours(observation.upstream, server) && in_service(observation, server))
+        .any(|server| !releasable.contains(&server.id) && !leaving.contains(&server.id));
+    let meant_to_be_empty = observation
+        .picture
+        .whole()
+        .is_some_and(|whole| whole.is_meant_to_be_empty());
+    if something_stays || meant_to_be_empty {
+        return;
+    }
+    for held in &mut plan.held {
+        if held.reason.is_releasable() {
+            held.reason = HoldReason::WouldEmpty;
+        }
+    }
 }
 
 /// Replacements run side by side, and each leaves a gap: where they concern all that stays in

@@ -41,6 +41,8 @@ enum Done {
     /// NGINX does not let it be changed.
     Static,
     Failed(BalancerError),
+    /// A signal came first.
+    Stopped,
 }
 
 impl Applier<'_> {
@@ -54,12 +56,12 @@ impl Applier<'_> {
         let leaves = stage(Step::takes_out);
 
         let (no_memory, add_failed) = self.add_all(&adds, report).await;
-        self.run(&changes, report).await;
-        if add_failed {
+        let entry_failed = self.run(&changes, report).await;
+        if add_failed || entry_failed {
             if !leaves.is_empty() {
                 report.fail(
                     "adds_failed",
-                    "nothing is taken out while servers cannot be added",
+                    "nothing is taken out while servers cannot be added or put back into service",
                 );
             }
             return;
@@ -82,7 +84,7 @@ impl Applier<'_> {
             match &done {
                 Done::Failed(error) if error.kind == Failure::OutOfMemory => no_memory.push(step),
                 _ => {
-                    failed |= matches!(done, Done::Failed(_));
+                    failed |= matches!(done, Done::Failed(_) | Done::Stopped);
                     self.note(step, done, report);
                 }
             }
@@ -120,10 +122,15 @@ impl Applier<'_> {
         }
     }
 
-    async fn run(&self, steps: &[&Step], report: &mut UpstreamReport) {
+    /// Runs steps, and tells whether one failed that the plan counts on to bring a server in.
+    async fn run(&self, steps: &[&Step], report: &mut UpstreamReport) -> bool {
+        let mut entry_failed = false;
         for (step, done) in self.run_raw(steps).await {
+            entry_failed |= matches!(done, Done::Failed(_) | Done::Stopped)
+                && matches!(step, Step::Undrain { .. } | Step::Replace { .. });
             self.note(step, done, report);
         }
+        entry_failed
     }
 
     /// Runs steps side by side, and gives their results in the plan's order.
@@ -144,6 +151,10 @@ impl Applier<'_> {
                 report.removed.push(address);
             }
             Done::AlreadySo => {}
+            Done::Stopped => report.fail(
+                "stopped",
+                "stopped by a signal; the next pass does what is left",
+            ),
             Done::Static => report.notes.push(crate::plan::Note {
                 subject: address.to_string(),
                 text: "left alone: it stands in NGINX's configuration".to_owned(),
@@ -158,8 +169,7 @@ impl Applier<'_> {
     async fn one(&self, step: &Step) -> Done {
         let key = &self.upstream.key;
         if self.stopped.load(Ordering::Relaxed) {
-            let text = "stopped before this step".to_owned();
-            return Done::Failed(BalancerError::new(Failure::Timeout, text));
+            return Done::Stopped;
         }
         match step {
             Step::Add {

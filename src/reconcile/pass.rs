@@ -243,7 +243,9 @@ impl Reconciler {
         }
         let Plan {
             steps, held, notes, ..
-        } = self.plan(upstream, &servers, &picture, deadline).await;
+        } = self
+            .plan(upstream, &servers, &picture, intent, deadline)
+            .await;
         report.digest = digest(&upstream.key, &held);
         report.notes = notes;
         report.draining = servers
@@ -270,8 +272,9 @@ impl Reconciler {
                 applier.apply(&steps, &mut report).await;
             }
             Intent::Force(wanted) if report.digest.as_ref() == Some(wanted) => {
-                let (forced, kept): (Vec<_>, Vec<_>) =
-                    held.into_iter().partition(|held| !held.reason.is_policy());
+                let (forced, kept): (Vec<_>, Vec<_>) = held
+                    .into_iter()
+                    .partition(|held| held.reason.is_releasable());
                 let forced: Vec<_> = forced.into_iter().map(|held| held.step).collect();
                 report.held = kept;
                 report.digest = None;
@@ -305,6 +308,7 @@ impl Reconciler {
         upstream: &Upstream,
         servers: &[Server],
         picture: &Picture,
+        intent: &Intent,
         deadline: Instant,
     ) -> Plan {
         let key = &upstream.key;
@@ -330,9 +334,14 @@ impl Reconciler {
                 None
             }
         };
-        let drains = self
-            .drains
-            .observe(key, servers, peers.as_deref(), Instant::now());
+        // Who only looks must not shorten a drain by looking often.
+        let drains = match intent {
+            Intent::Show => drains,
+            _ => {
+                let now = Instant::now();
+                self.drains.observe(key, servers, peers.as_deref(), now)
+            }
+        };
         plan(&Observation {
             upstream,
             servers,

@@ -1,18 +1,22 @@
 //! Behaviour, through real sockets and TLS: the handler process against the simulated cloud.
 
-mod passes;
-mod support;
-mod draining;
-mod guards;
-mod safety_support;
-mod commands;
-mod host_contract;
 mod api_key;
-mod nginx_writes;
-mod traffic;
 mod azure_calls;
 mod azure_reads;
-mod faults;
-mod secrets;
 mod azure_states;
+mod coalescing;
+mod commands;
+mod crash_points;
+mod draining;
+mod faults;
+mod guards;
+mod host_contract;
+mod nginx_writes;
+mod passes;
 mod policies;
+mod races;
+mod safety_support;
+mod secrets;
+mod support;
+mod traffic;
+mod world;

@@ -73,7 +73,7 @@ async fn the_reply_names_what_changed_in_the_old_agents_words() {
     let line = format!(
         "Updated HTTP servers of web for group web-vmss ; Added: [{address}], Removed: [], Updated: []"
     );
-    assert_eq!(reply.logs(), [line.clone()]);
+    assert_eq!(reply.logs(), std::slice::from_ref(&line));
     assert!(
         running
             .handler

@@ -40,7 +40,10 @@ async fn a_scale_in_that_is_seen_coming_loses_no_request_and_one_that_is_not_los
     assert_eq!(seen.failed, 0, "{:?}", seen.failures);
     let (unseen, servers, instances) = scale_in_under_traffic(false).await;
     assert_eq!(servers, instances);
-    println!("seen first: {} ok, {} failed; gone at once: {} ok, {} failed", seen.ok, seen.failed, unseen.ok, unseen.failed);
+    println!(
+        "seen first: {} ok, {} failed; gone at once: {} ok, {} failed",
+        seen.ok, seen.failed, unseen.ok, unseen.failed
+    );
     // The simulator must be able to lose requests, or the zero above proves nothing.
     assert!(unseen.failed > 0, "{} requests, none lost", unseen.ok);
 }

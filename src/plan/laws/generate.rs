@@ -38,7 +38,7 @@ pub(super) fn worlds() -> impl Strategy<Value = World> {
     (
         upstreams(),
         servers(),
-        vec(sources(), 1..=3),
+        vec(sources(), 1..=2),
         prop::option::weighted(0.6, Just(())),
         memory,
     )
@@ -187,6 +187,7 @@ fn sources() -> impl Strategy<Value = SourceDraft> {
         Phase::Arriving(ArrivingWhy::InterfaceOnly),
         Phase::Leaving(LeavingWhy::Deleting),
         Phase::Leaving(LeavingWhy::Stopped),
+        Phase::Leaving(LeavingWhy::Stopped),
         Phase::Leaving(LeavingWhy::Deallocated),
     ];
     let instance = (
@@ -207,22 +208,15 @@ fn sources() -> impl Strategy<Value = SourceDraft> {
     });
     // Relative to what is listed; -9 stands for an outright 0.
     let capacities = select(&[None, Some(-9), Some(-1), Some(0), Some(0), Some(1)][..]);
-    (
-        any::<bool>(),
-        vec(instance, 0..=4),
-        0_u8..8,
-        capacities,
-        0_u8..5,
+    (0_u8..4, vec(instance, 0..=5), 0_u8..8, capacities, 0_u8..5).prop_map(
+        |(port, instances, complete, capacity, same_set)| SourceDraft {
+            port: if port == 0 { 8080 } else { 80 },
+            instances,
+            complete: complete != 0,
+            capacity,
+            same_set: same_set == 0,
+        },
     )
-        .prop_map(
-            |(port, instances, complete, capacity, same_set)| SourceDraft {
-                port: if port { 80 } else { 8080 },
-                instances,
-                complete: complete != 0,
-                capacity,
-                same_set: same_set == 0,
-            },
-        )
 }
 
 /// Gives each source a scale set of its own, or the first one's with another port.

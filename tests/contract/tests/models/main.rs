@@ -4,6 +4,8 @@
 //! plain client, and the bytes are read three ways: by Microsoft's models, by our wire types, and
 //! by nobody at all, the world itself being asked. All three must agree on ids, states and
 //! addresses, and Microsoft's models must know every field and every value that was printed.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod judge;
 mod microsoft;
