@@ -28,6 +28,9 @@ pub struct Server {
     /// Whether NGINX does not let it be changed: resolved from another server's host name, or part of
     /// the configuration.
     pub fixed: bool,
+    /// Whether the reply would have told of a draining: NGINXaaS lists six fields, and that is not
+    /// one of them.
+    pub tells_draining: bool,
 }
 
 impl Server {

@@ -56,6 +56,8 @@ impl From<ServerReply> for Server {
             down: reply.down.unwrap_or(false),
             draining: reply.drain.unwrap_or(false),
             fixed: reply.parent.is_some(),
+            // NGINX Plus itself always lists the weight, and a draining when there is one.
+            tells_draining: reply.weight.is_some() || reply.drain.is_some(),
         }
     }
 }

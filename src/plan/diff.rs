@@ -161,6 +161,17 @@ fn keep(
     }
     // A process that drained it remembers so, even where the reply does not tell.
     let remembered = observation.drains.contains_key(&server.address);
+    // Another process may have begun to drain it, and only the run-time status tells.
+    difference.wants_peers |= observation.peers.is_none()
+        && !server.tells_draining
+        && observation.upstream.key.kind == Kind::Http
+        && !observation.upstream.drain_timeout.is_zero();
+    if server.down {
+        difference.notes.push(Note {
+            subject: address.to_string(),
+            text: "is `down` in NGINX although its instance exists; left as it is".to_owned(),
+        });
+    }
     if may_be_added && (is_draining(observation, server) || remembered) {
         let (address, parameters) = (address.clone(), added_again(parameters, server));
         difference.steps.push(Step::Undrain {

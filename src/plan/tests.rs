@@ -90,6 +90,7 @@ fn server(number: u64) -> Server {
         down: false,
         draining: false,
         fixed: false,
+        tells_draining: true,
     }
 }
 

@@ -19,4 +19,5 @@ mod safety_support;
 mod secrets;
 mod support;
 mod traffic;
+mod undraining;
 mod world;

@@ -76,7 +76,8 @@ impl World {
                 self.create(address, parameters);
             }
             Step::Drain { id, address, .. } => {
-                self.server(*id, address).draining = true;
+                let server = self.server(*id, address);
+                server.draining = server.tells_draining;
                 self.drains.entry(address.clone()).or_default();
                 self.report(*id, PeerState::Draining);
             }
@@ -134,6 +135,7 @@ impl World {
             down: false,
             draining: false,
             fixed: false,
+            tells_draining: self.servers.iter().all(|server| server.tells_draining),
         });
         if let Some(peers) = &mut self.peers {
             peers.push(PeerStatus {

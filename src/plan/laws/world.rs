@@ -1,7 +1,7 @@
 //! A world: what a plan is made from, and what the laws ask about it. The questions are answered
 //! here anew, not by the code under test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{
@@ -64,6 +64,14 @@ impl World {
                 std::mem::take(&mut complete.instances),
             );
         }
+        self
+    }
+
+    /// NGINX lists every address once, as its API sees to.
+    pub(super) fn without_twins(mut self) -> Self {
+        let mut seen = BTreeSet::new();
+        self.servers
+            .retain(|server| seen.insert(server.address.clone()));
         self
     }
 

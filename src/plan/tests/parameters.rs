@@ -133,6 +133,7 @@ fn a_server_that_does_not_serve_is_not_replaced() {
     assert_eq!(
         notes(&plan),
         [
+            "10.0.0.1:80: is `down` in NGINX although its instance exists; left as it is".into(),
             format!("10.0.0.1:80: {note}"),
             format!("10.0.0.2:80: {note}"),
             "web_2: not added yet: it is starting".into()

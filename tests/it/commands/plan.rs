@@ -93,11 +93,13 @@ async fn nothing_to_change_is_exit_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_change_is_pending_and_told_with_its_reason_and_digest() {
-    let cloud = uniform_cloud(2).await;
+    let cloud = uniform_cloud(3).await;
     assert_eq!(command(&cloud, &["sync"], &[web()]).await.code, Some(0));
-    let servers = cloud.world().server_addresses(UpstreamKind::Http, "web");
-    cloud.world().scale("web-vmss", 0);
-    cloud.world().set_capacity("web-vmss", Some(2));
+    let mut servers = cloud.world().server_addresses(UpstreamKind::Http, "web");
+    cloud.world().scale("web-vmss", 1);
+    cloud.world().set_capacity("web-vmss", Some(3));
+    let kept = cloud.world().addresses("web-vmss", 80);
+    servers.retain(|server| !kept.contains(server));
     cloud.clear_requests();
     let text = command(&cloud, &["plan"], &[web()]).await;
     assert_eq!(text.code, Some(2), "{text:?}");
@@ -109,7 +111,7 @@ async fn a_held_change_is_pending_and_told_with_its_reason_and_digest() {
     let addresses = held
         .iter()
         .map(|held| held["server"].as_str().expect("text").to_owned());
-    assert_eq!(sorted(addresses.collect()), servers);
+    assert_eq!(sorted(addresses.collect()), sorted(servers));
     for held in held {
         let reason = held["reason"].as_str().expect("a reason");
         assert!(

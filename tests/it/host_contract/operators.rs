@@ -200,11 +200,11 @@ async fn a_failed_pass_is_500_for_the_caller_with_the_report() {
     running.assert_on_stdout(&reply.logs()).await;
 }
 
-/// An upstream whose plan is held: everything is gone, yet wanted.
+/// An upstream whose plan is held: two of three are gone, yet wanted.
 async fn holding() -> (Running, String) {
     let running = Running::start(uniform_cloud(3).await, &[web()]).await;
     assert_done(&running.event("web-vmss").await, "filled");
-    running.world().scale("web-vmss", 0);
+    running.world().scale("web-vmss", 1);
     running.world().set_capacity("web-vmss", Some(3));
     let (status, report) = answer(&ask(&running, r#"{"dry_run":true}"#).await);
     assert_eq!(status, 200);
@@ -242,12 +242,28 @@ async fn a_digest_that_fits_no_held_plan_is_409_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_would_empty_an_upstream_has_no_digest_and_cannot_be_released() {
+    let running = Running::start(uniform_cloud(3).await, &[web()]).await;
+    assert_done(&running.event("web-vmss").await, "filled");
+    let before = running.http("web");
+    running.world().scale("web-vmss", 0);
+    running.world().set_capacity("web-vmss", Some(3));
+    let (status, report) = answer(&ask(&running, "{}").await);
+    assert_eq!((status, &report["outcome"]), (200, &json!("held")));
+    assert_eq!(report["upstreams"][0]["digest"], Value::Null);
+    assert_eq!(running.http("web"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_digest_of_a_held_plan_releases_it() {
     let (running, digest) = holding().await;
     let reply = ask(&running, &json!({ "force": digest }).to_string()).await;
     assert_done(&reply, "force");
     assert_eq!(answer(&reply).0, 200);
-    assert_eq!(running.http("web"), Vec::<String>::new());
+    assert_eq!(
+        running.http("web"),
+        running.world().addresses("web-vmss", 80)
+    );
     // Used up: the plan it named is carried out.
     assert_eq!(
         answer(&ask(&running, &json!({ "force": digest }).to_string()).await).0,
