@@ -5,12 +5,14 @@
 
 mod assemble;
 mod credential;
+mod flexible;
 mod gate;
 mod key_vault;
 mod listing;
 mod resource_manager;
 mod scale_set;
 mod transport;
+mod uniform;
 pub mod wire;
 
 pub use credential::{Identity, IdentityKind};

@@ -1,6 +1,7 @@
 //! The NGINX Plus API, version 9, of NGINX Plus and of NGINXaaS.
 
 mod client;
+mod errors;
 mod key;
 mod wire;
 

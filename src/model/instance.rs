@@ -158,9 +158,9 @@ pub struct ReadFailure {
 /// The kinds of [`ReadFailure`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReadFailureKind {
-    /// No token could be had.
+    /// No token could be had, or it is not accepted (401).
     Identity,
-    /// 401 or 403.
+    /// 403.
     Denied,
     /// The scale set, or its resource group, does not exist.
     NotFound,

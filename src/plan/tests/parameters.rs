@@ -108,6 +108,18 @@ fn the_only_server_in_service_is_not_replaced() {
 }
 
 #[test]
+fn a_server_that_is_added_first_lets_the_only_one_be_replaced() {
+    let plan = scene()
+        .with(backup(true))
+        .servers([1])
+        .serving([1, 2])
+        .plan();
+    let verbs: Vec<&str> = plan.steps.iter().map(Step::verb).collect();
+    assert_eq!(verbs, ["add", "replace"]);
+    assert_eq!(plan.held, []);
+}
+
+#[test]
 fn not_all_servers_are_replaced_at_once() {
     let plan = scene()
         .with(backup(true))
