@@ -56,6 +56,12 @@ impl Applier<'_> {
         let leaves = stage(Step::takes_out);
 
         let (no_memory, add_failed) = self.add_all(&adds, report).await;
+        // A replacement may leave a gap only because of the server that was to be added before it.
+        let short = add_failed || !no_memory.is_empty();
+        let changes: Vec<&Step> = changes
+            .into_iter()
+            .filter(|step| !(short && matches!(step, Step::Replace { .. })))
+            .collect();
         let entry_failed = self.run(&changes, report).await;
         if add_failed || entry_failed {
             if !leaves.is_empty() {

@@ -123,7 +123,11 @@ fn is_guarded(world: &World) -> bool {
     let in_service = desired
         .iter()
         .any(|address| held(address).is_none_or(|server| !server.down));
-    let emptied = going > 0 && !in_service && !world.is_released();
+    // Where nothing was in service before, it is enough that something stays.
+    let enough = in_service
+        || world.servers.iter().all(|server| server.down)
+            && desired.iter().any(|address| held(address).is_some());
+    let emptied = going > 0 && !enough && !world.is_released();
     emptied || !(within || world.capacities_agree())
 }
 
