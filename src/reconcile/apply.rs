@@ -107,12 +107,24 @@ impl Applier<'_> {
                 .servers
                 .iter()
                 .any(|server| server.in_service() && !leaving(server));
-        let spared = usize::from(!someone_stays && !leaves.is_empty());
-        let (first, last) = leaves.split_at(leaves.len() - spared);
-        self.run(first, report).await;
+        let serves = |step: &Step| {
+            let own = |server: &&Server| server.address == *step.address();
+            self.servers
+                .iter()
+                .find(own)
+                .is_some_and(Server::in_service)
+        };
+        // A draining server would not stand in for the one that is spared.
+        let spared = leaves.iter().rposition(|step| serves(step));
+        let spared = spared.filter(|_| !someone_stays);
+        let (mut first, mut last) = (leaves.to_vec(), Vec::new());
+        if let Some(spared) = spared {
+            last.push(first.remove(spared));
+        }
+        self.run(&first, report).await;
         let (no_memory, failed) = self.add_all(adds, report).await;
         if someone_stays || !report.added.is_empty() {
-            self.run(last, report).await;
+            self.run(&last, report).await;
         }
         if !no_memory.is_empty() && !failed {
             let lacking = no_memory.len();

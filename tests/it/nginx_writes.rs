@@ -342,3 +342,32 @@ async fn a_removal_that_fails_is_told_and_made_good_by_the_next_pass() {
     tick(&running).await;
     assert!(!running.http("web").contains(&gone));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_full_zone_makes_room_the_one_in_service_is_spared_and_not_a_draining_one() {
+    let cloud = uniform_cloud(2).await;
+    let world = cloud.world();
+    for (address, drain) in [("10.99.0.1:80", false), ("10.99.0.2:80", true)] {
+        let server = Server {
+            drain,
+            ..Server::at(address)
+        };
+        world.put_server(UpstreamKind::Http, "web", server);
+    }
+    world.set_zone_capacity(UpstreamKind::Http, "web", Some(2));
+    world.on_nginx_write(|write| {
+        if write.servers.iter().any(|server| !server.drain) {
+            Ok(())
+        } else {
+            Err("nothing is in service".to_owned())
+        }
+    });
+    let running = Running::start(cloud, &[web()]).await;
+    running.event("web-vmss").await;
+    assert!(running.handler.timer_tick().await.succeeded());
+    assert_eq!(world.violations(), Vec::<String>::new());
+    assert_eq!(
+        sorted(running.http("web")),
+        sorted(world.addresses("web-vmss", 80))
+    );
+}
