@@ -190,6 +190,19 @@ impl Step {
         }
     }
 
+    /// NGINX's id of the server, where it has one already. Only good for the pass that read it.
+    #[must_use]
+    pub const fn id(&self) -> Option<u64> {
+        match self {
+            Self::Add { .. } => None,
+            Self::Patch { id, .. }
+            | Self::Undrain { id, .. }
+            | Self::Replace { id, .. }
+            | Self::Drain { id, .. }
+            | Self::Remove { id, .. } => Some(*id),
+        }
+    }
+
     /// The step's verb, stable: it is part of the digest and of `plan --format json`.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
@@ -224,6 +237,12 @@ pub enum HoldReason {
         /// The configured limit.
         max_percent: u8,
     },
+    /// Azure says that instances run and does not tell their addresses: what no instance explains
+    /// may be theirs.
+    AddressUntold {
+        /// Instances without an address.
+        instances: usize,
+    },
     /// `policy: upsert_only`
     UpsertOnly,
     /// `policy: paused`
@@ -243,7 +262,7 @@ impl HoldReason {
     /// upstream with nothing in service: that takes a capacity of 0.
     #[must_use]
     pub const fn is_releasable(self) -> bool {
-        matches!(self, Self::MassRemoval { .. })
+        matches!(self, Self::MassRemoval { .. } | Self::AddressUntold { .. })
     }
 
     /// What releases the step.
@@ -256,6 +275,10 @@ impl HoldReason {
             Self::MassRemoval { .. } => {
                 "released when the scale set's capacity agrees, when the instances are seen leaving, \
                  when NGINX no longer reports the servers up, or by Reconcile {\"force\":\"<digest>\"}"
+            }
+            Self::AddressUntold { .. } => {
+                "released when Azure lists the network interfaces, when NGINX no longer reports the \
+                 servers up, or by Reconcile {\"force\":\"<digest>\"}"
             }
             Self::UpsertOnly => "released by `policy: sync`",
             Self::Paused => "released by another `policy`",
@@ -277,6 +300,13 @@ impl fmt::Display for HoldReason {
             } => write!(
                 f,
                 "{going} of {of} servers would go, more than max_removal_percent {max_percent} allows unexplained"
+            ),
+            Self::AddressUntold { instances: 1 } => f.write_str(
+                "a running instance has no listed network interface, so one of them may be its server",
+            ),
+            Self::AddressUntold { instances } => write!(
+                f,
+                "{instances} running instances have no listed network interface, so they may be their servers"
             ),
             Self::UpsertOnly => f.write_str("policy is upsert_only"),
             Self::Paused => f.write_str("policy is paused"),

@@ -4,6 +4,7 @@
 //! decides which upstreams are looked at, and nothing else.
 
 mod apply;
+mod confirm;
 mod drains;
 mod flight;
 mod pass;

@@ -12,6 +12,9 @@ pub(super) struct States {
     pub(super) phase: Phase,
     pub(super) counted: bool,
     pub(super) healthy: bool,
+    /// Whether Azure tells that the machine was provisioned and has power, so that it must have a
+    /// network interface.
+    pub(super) runs: bool,
 }
 
 impl States {
@@ -21,6 +24,7 @@ impl States {
             phase: Phase::Serving,
             counted: true,
             healthy: false,
+            runs: false,
         }
     }
 
@@ -29,6 +33,7 @@ impl States {
             phase: Phase::Leaving(LeavingWhy::Deleting),
             counted: false,
             healthy: false,
+            runs: false,
         }
     }
 }
@@ -75,6 +80,7 @@ pub(super) fn states(machine: &Machine) -> States {
         phase,
         counted: true,
         healthy,
+        runs: power == Some("running") && provisioning == "succeeded",
     }
 }
 
@@ -100,7 +106,13 @@ pub(super) fn uniform(
             .unwrap_or_default();
         let own = by_instance.remove(key).unwrap_or_default();
         let name = machine.name.clone().unwrap_or_else(|| key.to_owned());
-        instances.push(instance(&name, states(machine), &own));
+        let states = states(machine);
+        let unlisted = own.is_empty() && states.runs;
+        let mut instance = instance(&name, states, &own);
+        if unlisted {
+            instance.address = Address::Missing(NoAddress::InterfaceUnlisted);
+        }
+        instances.push(instance);
     }
     for (key, own) in by_instance {
         instances.push(instance(
@@ -198,6 +210,7 @@ fn instance(name: &str, states: States, interfaces: &[&Interface]) -> Instance {
         phase,
         counted,
         healthy,
+        ..
     } = if going { States::deleting() } else { states };
     let address = match primary_address(interface) {
         Some(ip) => Address::Known(ip),
@@ -217,6 +230,7 @@ fn without(name: String, states: States, why: NoAddress) -> Instance {
         phase,
         counted,
         healthy,
+        ..
     } = states;
     Instance {
         name,

@@ -88,6 +88,9 @@ pub enum Address {
 pub enum NoAddress {
     /// No network interface is attached or listed yet.
     NoInterface,
+    /// Azure says that the machine runs, and did not list its network interface: a running machine
+    /// always has one, so the two answers contradict each other.
+    InterfaceUnlisted,
     /// There are several interfaces and none is marked primary.
     NoPrimaryInterface,
     /// The primary interface carries no private address.
@@ -98,6 +101,7 @@ impl fmt::Display for NoAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoInterface => "no network interface",
+            Self::InterfaceUnlisted => "no listed network interface although it runs",
             Self::NoPrimaryInterface => "no primary network interface",
             Self::NoPrivateAddress => "no private address",
         })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{NginxTime, ScaleSetId, is_private_unicast};
+use super::{NginxTime, ScaleSetId, Server, is_private_unicast};
 
 /// Which of NGINX's two worlds an upstream lives in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,6 +139,17 @@ impl Upstream {
             Ownership::Exclusive => listed || is_private_unicast(ip),
             Ownership::Scoped => listed,
         }
+    }
+
+    /// Whether a server may be changed at all: ownership says so, and it is neither a child of a
+    /// resolved host name nor part of NGINX's configuration.
+    #[must_use]
+    pub fn owns(&self, server: &Server) -> bool {
+        !server.fixed
+            && match self.ownership {
+                Ownership::Exclusive => true,
+                Ownership::Scoped => server.address.ip().is_some_and(|ip| self.accepts(ip)),
+            }
     }
 
     /// The scale sets, joined by commas, as the log line names them.

@@ -1,11 +1,12 @@
 //! What the scale sets say an upstream should hold, and how sure that is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::Note;
 use crate::model::{
-    Address, ArrivingWhy, CompleteListing, Instance, Listing, Phase, ReadFailure, Source, Upstream,
+    Address, ArrivingWhy, CompleteListing, Instance, Listing, NoAddress, Phase, ReadFailure,
+    Source, Upstream,
 };
 
 /// The instances behind an upstream, by the server address they explain.
@@ -14,6 +15,8 @@ pub struct Picture {
     /// The most serving phase of the instances with this address, and whether it may be added.
     pub(super) explained: BTreeMap<SocketAddr, Explained>,
     pub(super) notes: Vec<Note>,
+    /// Instances that run and whose address Azure did not tell.
+    pub(super) untold: usize,
     whole: Option<Totals>,
     failures: Vec<ReadFailure>,
 }
@@ -65,14 +68,20 @@ impl Picture {
     #[must_use]
     pub fn new(upstream: &Upstream, sources: &[(&Source, &Listing)]) -> Self {
         let mut picture = Self::default();
+        // A set may be a source twice, with two ports.
+        let mut untold = BTreeSet::new();
         for (source, listing) in sources {
             for instance in listing.instances() {
                 picture.put(upstream, source.port, instance);
+                if is_untold(instance) {
+                    untold.insert((&source.set, &instance.name));
+                }
             }
             if let Listing::Incomplete { failure, .. } = listing {
                 picture.failures.push(failure.clone());
             }
         }
+        picture.untold = untold.len();
         picture.notes.sort();
         picture.notes.dedup();
         let complete: Vec<&CompleteListing> = sources
@@ -168,6 +177,12 @@ impl Picture {
             }
         }
     }
+}
+
+/// Whether Azure says that the instance runs, and does not say where.
+fn is_untold(instance: &Instance) -> bool {
+    instance.phase == Phase::Serving
+        && instance.address == Address::Missing(NoAddress::InterfaceUnlisted)
 }
 
 fn agrees(listing: &CompleteListing) -> bool {

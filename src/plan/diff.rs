@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use super::desired::Explained;
 use super::{Changes, Note, Observation, RemoveWhy, Step, WholePicture, weight_change};
 use crate::model::{
-    Kind, LeavingWhy, OptionalParameters, Ownership, PeerState, PeerStatus, Phase, Server,
-    ServerAddress, ServerParameters, Upstream,
+    Kind, LeavingWhy, OptionalParameters, PeerState, PeerStatus, Phase, Server, ServerAddress,
+    ServerParameters,
 };
 
 /// The changes that the world asks for.
@@ -33,7 +33,7 @@ pub(super) fn diff(observation: &Observation<'_>) -> Difference {
     let mut seen: BTreeSet<&ServerAddress> = BTreeSet::new();
     let mut ours: Vec<&Server> = servers
         .iter()
-        .filter(|server| is_ours(upstream, server))
+        .filter(|server| upstream.owns(server))
         .collect();
     // Of an address that is listed twice the server in service stays, whatever the reply's order.
     ours.sort_by_key(|server| (!in_service(observation, server), server.id));
@@ -77,16 +77,6 @@ pub(super) fn diff(observation: &Observation<'_>) -> Difference {
         }
     }
     difference
-}
-
-/// Whether the server may be changed at all: ownership says so, and it is no child of a resolved
-/// host name.
-pub(super) fn is_ours(upstream: &Upstream, server: &Server) -> bool {
-    !server.fixed
-        && match upstream.ownership {
-            Ownership::Exclusive => true,
-            Ownership::Scoped => server.address.ip().is_some_and(|ip| upstream.accepts(ip)),
-        }
 }
 
 fn socket(server: &Server) -> Option<SocketAddr> {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::diff::{Difference, in_service, is_ours, peer};
+use super::diff::{Difference, in_service, peer};
 use super::{Held, HoldReason, Observation, Plan, RemoveWhy, Step};
 use crate::model::{PeerState, Policy, Server};
 
@@ -59,7 +59,8 @@ fn hold(plan: &mut Plan, reason: HoldReason, which: impl Fn(&Step) -> bool) {
         .extend(held.into_iter().map(|step| Held { step, reason }));
 }
 
-/// Holds a mass removal unless it is explained, or NGINX itself has given the servers up.
+/// Holds what no instance explains, unless NGINX itself has given the server up: always while the
+/// address of a running instance is not told, and a mass removal unless it is explained.
 fn brake(observation: &Observation<'_>, plan: &mut Plan) {
     let Observation {
         upstream,
@@ -70,18 +71,27 @@ fn brake(observation: &Observation<'_>, plan: &mut Plan) {
     } = observation;
     let of = servers
         .iter()
-        .filter(|server| is_ours(upstream, server))
+        .filter(|server| upstream.owns(server))
         .count();
     let going = plan.steps.iter().filter(|step| step.takes_out()).count();
-    if going * 100 <= usize::from(upstream.max_removal_percent) * of {
-        return;
-    }
-    if picture
-        .whole()
-        .is_some_and(|whole| whole.capacities_agree())
+    let max_percent = upstream.max_removal_percent;
+    let reason = if picture.untold > 0 {
+        HoldReason::AddressUntold {
+            instances: picture.untold,
+        }
+    } else if going * 100 <= usize::from(max_percent) * of
+        || picture
+            .whole()
+            .is_some_and(|whole| whole.capacities_agree())
     {
         return;
-    }
+    } else {
+        HoldReason::MassRemoval {
+            going,
+            of,
+            max_percent,
+        }
+    };
     let given_up: BTreeSet<u64> = servers
         .iter()
         .filter(|server| peer(*peers, server).is_some_and(|peer| peer.state != PeerState::Up))
@@ -96,16 +106,7 @@ fn brake(observation: &Observation<'_>, plan: &mut Plan) {
         _ => false,
     };
     plan.wants_peers |= peers.is_none() && plan.steps.iter().any(unexplained);
-    let max_percent = upstream.max_removal_percent;
-    hold(
-        plan,
-        HoldReason::MassRemoval {
-            going,
-            of,
-            max_percent,
-        },
-        unexplained,
-    );
+    hold(plan, reason, unexplained);
 }
 
 /// Holds whatever would leave an upstream without a server in service, unless every scale set is
@@ -119,7 +120,7 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
     } = observation;
     let ours: Vec<&Server> = servers
         .iter()
-        .filter(|server| is_ours(upstream, server))
+        .filter(|server| upstream.owns(server))
         .collect();
     let leaving = ids(plan, Step::takes_out);
     let in_service = |server: &Server| in_service(observation, server);
@@ -154,7 +155,7 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
         return;
     }
     hold(plan, HoldReason::WouldEmpty, |step| {
-        step.takes_out() && id(step).is_some_and(|id| precious.contains(&id))
+        step.takes_out() && step.id().is_some_and(|id| precious.contains(&id))
     });
 }
 
@@ -165,13 +166,13 @@ fn bar_release(observation: &Observation<'_>, plan: &mut Plan) {
         .held
         .iter()
         .filter(|held| held.reason.is_releasable())
-        .filter_map(|held| id(&held.step))
+        .filter_map(|held| held.step.id())
         .collect();
     let leaving = ids(plan, Step::takes_out);
     let something_stays = observation
         .servers
         .iter()
-        .filter(|server| is_ours(observation.upstream, server) && in_service(observation, server))
+        .filter(|server| observation.upstream.owns(server) && in_service(observation, server))
         .any(|server| !releasable.contains(&server.id) && !leaving.contains(&server.id));
     let meant_to_be_empty = observation
         .picture
@@ -198,7 +199,7 @@ fn spare_one(plan: &mut Plan, staying: &BTreeSet<u64>) {
         return;
     }
     let gap =
-        |step: &Step| is_replacement(step) && id(step).is_some_and(|id| staying.contains(&id));
+        |step: &Step| is_replacement(step) && step.id().is_some_and(|id| staying.contains(&id));
     let last = plan.steps.iter().rfind(|step| gap(step)).cloned();
     hold(plan, HoldReason::LastInService, |step| {
         Some(step) == last.as_ref()
@@ -211,16 +212,5 @@ fn is_replacement(step: &Step) -> bool {
 
 fn ids(plan: &Plan, which: impl Fn(&Step) -> bool) -> BTreeSet<u64> {
     let steps = plan.steps.iter().filter(|step| which(step));
-    steps.filter_map(id).collect()
-}
-
-fn id(step: &Step) -> Option<u64> {
-    match step {
-        Step::Add { .. } => None,
-        Step::Patch { id, .. }
-        | Step::Undrain { id, .. }
-        | Step::Replace { id, .. }
-        | Step::Drain { id, .. }
-        | Step::Remove { id, .. } => Some(*id),
-    }
+    steps.filter_map(Step::id).collect()
 }

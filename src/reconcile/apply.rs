@@ -27,6 +27,8 @@ pub(super) struct Applier<'a> {
     pub(super) drains: &'a Drains,
     pub(super) statics: &'a Statics,
     pub(super) stopped: &'a AtomicBool,
+    /// Whether every scale set is meant to be empty.
+    pub(super) may_empty: bool,
     pub(super) deadline: Instant,
 }
 
@@ -58,10 +60,12 @@ impl Applier<'_> {
         let (no_memory, add_failed) = self.add_all(&adds, report).await;
         // A replacement may leave a gap only because of the server that was to be added before it.
         let short = add_failed || !no_memory.is_empty();
-        let changes: Vec<&Step> = changes
+        let (replaces, mut changes): (Vec<&Step>, Vec<&Step>) = changes
             .into_iter()
-            .filter(|step| !(short && matches!(step, Step::Replace { .. })))
-            .collect();
+            .partition(|step| matches!(step, Step::Replace { .. }));
+        if !short {
+            changes.extend(self.confirm(replaces, report).await);
+        }
         let entry_failed = self.run(&changes, report).await;
         if add_failed || entry_failed {
             if !leaves.is_empty() {
@@ -72,6 +76,7 @@ impl Applier<'_> {
             }
             return;
         }
+        let leaves = self.confirm(leaves, report).await;
         if no_memory.is_empty() {
             self.run(&leaves, report).await;
         } else {

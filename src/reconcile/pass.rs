@@ -74,7 +74,8 @@ impl Statics {
         }
     }
 
-    fn mark(&self, upstream: &UpstreamKey, servers: &mut [Server]) {
+    /// Marks those among `servers` that are known not to be changeable.
+    pub(super) fn mark(&self, upstream: &UpstreamKey, servers: &mut [Server]) {
         let Ok(known) = self.0.lock() else { return };
         for server in servers {
             server.fixed |= known.contains(&(upstream.clone(), server.id, server.address.clone()));
@@ -260,6 +261,9 @@ impl Reconciler {
             drains: &self.drains,
             statics: &self.statics,
             stopped: &self.stopped,
+            may_empty: picture
+                .whole()
+                .is_some_and(|whole| whole.is_meant_to_be_empty()),
             deadline,
         };
         match intent {

@@ -32,12 +32,13 @@ enum Site {
     Secret,
     Servers,
     Peers,
+    LastLook,
     Post,
     Patch,
     Delete,
 }
 
-const SITES: [Site; 13] = [
+const SITES: [Site; 14] = [
     Site::Token,
     Site::Set { uniform: true },
     Site::Set { uniform: false },
@@ -48,6 +49,7 @@ const SITES: [Site; 13] = [
     Site::Secret,
     Site::Servers,
     Site::Peers,
+    Site::LastLook,
     Site::Post,
     Site::Patch,
     Site::Delete,
@@ -65,7 +67,8 @@ impl Site {
             Self::GroupNics => (Service::Arm, "GET", GROUP_NICS),
             Self::Secret => (Service::Vault, "GET", ""),
             Self::Servers => (Service::Nginx, "GET", "upstreams/web/servers/"),
-            Self::Peers => (Service::Nginx, "GET", "upstreams/web/"),
+            Self::Peers => (Service::Nginx, "GET", "upstreams/web/?"),
+            Self::LastLook => (Service::Nginx, "GET", "upstreams/web/servers/"),
             Self::Post => (Service::Nginx, "POST", "upstreams/web/"),
             Self::Patch => (Service::Nginx, "PATCH", "upstreams/web/"),
             Self::Delete => (Service::Nginx, "DELETE", "upstreams/web/"),
@@ -74,9 +77,13 @@ impl Site {
 
     fn matches(self) -> Match {
         let (service, method, path) = self.place();
-        // The first call below the upstream's path reads its servers, the second its status.
-        let skip = u32::from(self == Self::Peers);
-        Match::service(service).method(method).path(path).skip(skip)
+        // The first list of the servers is what the pass is planned from.
+        let skip = u32::from(self == Self::LastLook);
+        let call = Match::service(service).method(method).path(path).skip(skip);
+        match self {
+            Self::Peers => call.without("/servers/"),
+            _ => call,
+        }
     }
 
     fn covers(self, request: &Recorded) -> bool {
@@ -156,6 +163,7 @@ fn expected(site: Site, fault: &str) -> Expected {
         // The role without this permission is documented.
         "403" if site == Site::SetMachines => Expected::WithoutStates,
         _ if matches!(site, Site::Patch | Site::Delete) => Expected::Partly,
+
         _ => Expected::NothingTakenOut,
     }
 }
@@ -306,8 +314,9 @@ async fn every_call_of_a_pass_is_a_row_of_the_fault_table() {
             assert!(covered, "no row for {} {}", request.method, request.path);
         }
         for site in sites {
-            let made = requests.iter().any(|request| site.covers(request));
-            assert!(made, "{site:?} is not called");
+            let made = requests.iter().filter(|request| site.covers(request));
+            let least = 1 + usize::from(site == Site::LastLook);
+            assert!(made.count() >= least, "{site:?} is not called");
         }
         assert_eq!(
             cell.ledger.taken_out(),

@@ -243,3 +243,34 @@ async fn an_interface_list_that_is_not_found_beside_instances_is_no_empty_set() 
         assert_eq!(running.http("web"), before, "forbidden {forbidden}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_running_instance_has_no_listed_interface_its_server_stays() {
+    let running = filled(uniform_cloud(4).await, &[web()]).await;
+    let world = running.world();
+    let before = running.http("web");
+    let [hidden, gone] = [1, 3].map(|place| address_of(&world, "web-vmss", place));
+    world.hide_nics("web-vmss", 1);
+    world.delete_instance("web-vmss", 3);
+    let reply = tick(&running).await;
+    // Nothing tells which of the two the address belongs to.
+    let line = reply.logs().remove(0);
+    let both = sorted(vec![hidden.clone(), gone.clone()]).join(" ");
+    let told = format!("Held: [{both}] (a running instance has no listed network interface");
+    assert!(line.contains(&told), "{line}");
+    assert_eq!(running.http("web"), before);
+    // NGINX is the second witness.
+    let unhealthy = Some(PeerState::Unhealthy);
+    world.set_peer_state(UpstreamKind::Http, "web", &gone, unhealthy);
+    tick(&running).await;
+    assert!(running.http("web").contains(&hidden));
+    assert!(!running.http("web").contains(&gone));
+    // The interface is listed again.
+    world.change("web-vmss", 1, |instance| {
+        instance.nics.iter_mut().for_each(|nic| nic.found = true);
+    });
+    running.cloud.clear_requests();
+    tick(&running).await;
+    assert_eq!(running.writes(), NONE);
+    assert_eq!(running.http("web"), addresses(&running));
+}

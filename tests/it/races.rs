@@ -1,9 +1,11 @@
 //! Two handlers, no lock: orders in which slow and fast passes meet, made with gates.
 
 use simulated_cloud::functions_host::{Handler, Reply};
-use simulated_cloud::{Cloud, Gate, Match, Service, UpstreamKind};
+use simulated_cloud::{Cloud, Fault, Gate, Match, PowerState, Service, UpstreamKind};
 
-use crate::safety_support::{SET, SET_MACHINES, SET_NICS, address_of, call, filled, server, tick};
+use crate::safety_support::{
+    NONE, SET, SET_MACHINES, SET_NICS, address_of, call, failing_tick, filled, server, tick,
+};
 use crate::support::{Running, binary, environment, sorted, uniform_cloud, web};
 
 /// Handler A with an upstream that is filled, and a handler B beside it.
@@ -155,12 +157,20 @@ async fn two_handlers_that_add_at_once_both_succeed_and_name_each_server_once() 
 async fn two_handlers_that_remove_at_once_both_succeed() {
     let (a, b) = two(12).await;
     a.world().scale("web-vmss", 4);
-    let gates = [0, 1].map(|_| a.cloud.gate_answer(call(SET_NICS)));
+    // Both have read everything, and taken their last look, before either writes.
+    let last_look = || {
+        let list = Match::nginx().method("GET");
+        list.path("/upstreams/web/servers").skip(2)
+    };
+    let read = [0, 1].map(|_| a.cloud.gate_answer(call(SET_NICS)));
+    let looked = [0, 1].map(|_| a.cloud.gate_answer(last_look()));
     let release = async {
-        for gate in &gates {
-            gate.arrived().await;
+        for gates in [&read, &looked] {
+            for gate in gates {
+                gate.arrived().await;
+            }
+            gates.iter().for_each(Gate::release);
         }
-        gates.iter().for_each(Gate::release);
     };
     tokio::join!(good_tick(&a.handler), good_tick(&b), release);
     assert_converged(&a);
@@ -268,4 +278,84 @@ async fn a_drain_that_one_handler_began_is_ended_by_either() {
         }
         assert_converged(&a);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_passes_that_saw_different_instances_leave_do_not_empty_the_upstream_together() {
+    for drain_timeout in ["30s", "0s"] {
+        let entry = web().with("drain_timeout", drain_timeout);
+        let a = filled(uniform_cloud(2).await, std::slice::from_ref(&entry)).await;
+        let yaml = a.cloud.config_yaml(&[entry]);
+        let b = Handler::spawn(binary(), environment(&a.cloud, &yaml)).await;
+        let world = a.world();
+        let first = address_of(&world, "web-vmss", 0);
+        world.on_nginx_write(|write| {
+            let in_service = |server: &simulated_cloud::Server| !server.drain && !server.down;
+            match write.servers.iter().any(in_service) {
+                true => Ok(()),
+                false => Err(format!("nothing is left in service: {:?}", write.change)),
+            }
+        });
+        // A sees the first one leave, and the second one stay; B the other way round.
+        world.set_power("web-vmss", 0, PowerState::Stopped);
+        let gate = a.cloud.gate_answer(call(SET_MACHINES));
+        let (reply, _) = held_tick(&a, gate, async {
+            world.set_power("web-vmss", 0, PowerState::Running);
+            world.set_power("web-vmss", 1, PowerState::Stopped);
+            good_tick(&b).await;
+        })
+        .await;
+        assert_eq!(world.violations(), NONE, "{drain_timeout}");
+        if drain_timeout == "0s" {
+            let line = reply.logs().remove(0);
+            let held = format!("Held: [{first}] (it would leave nothing in service");
+            assert!(line.contains(&held), "{line}");
+            assert_converged(&a);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_numbers_the_servers_anew_in_the_middle_of_a_pass_costs_no_good_server() {
+    let (a, _b) = two(4).await;
+    let world = a.world();
+    let gone = address_of(&world, "web-vmss", 1);
+    // Its place is taken by others, so that its id will be another server's.
+    world.take_server(
+        UpstreamKind::Http,
+        "web",
+        &address_of(&world, "web-vmss", 0),
+    );
+    world.delete_instance("web-vmss", 1);
+    let before = server(&world, "web", &gone).expect("it is still there").id;
+    let gate = a.cloud.gate_answer(call(SET_MACHINES));
+    held_tick(&a, gate, async {
+        world.reload_upstream(UpstreamKind::Http, "web");
+    })
+    .await;
+    let servers = world.servers(UpstreamKind::Http, "web");
+    let now = servers.iter().find(|server| server.id == before);
+    assert!(
+        now.is_some_and(|server| server.server != gone),
+        "{servers:?}"
+    );
+    assert_eq!(answers(&a.cloud, "DELETE", 200), 0);
+    good_tick(&a.handler).await;
+    assert_converged(&a);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_last_look_fails_nothing_is_taken_out() {
+    let (a, _b) = two(3).await;
+    let world = a.world();
+    let before = a.http("web");
+    world.scale("web-vmss", 2);
+    let list = Match::nginx().method("GET").path("/upstreams/web/servers");
+    a.cloud.fault(list.skip(1), Fault::HtmlError(503), None);
+    let lines = failing_tick(&a).await;
+    assert!(lines.contains("nothing is taken out"), "{lines}");
+    assert_eq!(a.http("web"), before);
+    a.cloud.clear_faults();
+    good_tick(&a.handler).await;
+    assert_converged(&a);
 }

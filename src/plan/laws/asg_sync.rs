@@ -128,7 +128,8 @@ fn is_guarded(world: &World) -> bool {
         || world.servers.iter().all(|server| server.down)
             && desired.iter().any(|address| held(address).is_some());
     let emptied = going > 0 && !enough && !world.is_released();
-    emptied || !(within || world.capacities_agree())
+    let hidden = going > 0 && world.hides_an_address();
+    emptied || hidden || !(within || world.capacities_agree())
 }
 
 proptest! {

@@ -49,6 +49,7 @@ fn every_kind_of_step_and_of_hold_occurs() {
         "remove: Duplicate",
         "held: WouldEmpty",
         "held: MassRemoval",
+        "held: AddressUntold",
         "held: LastInService",
         "held: UpsertOnly",
         "held: Paused",

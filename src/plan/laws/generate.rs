@@ -199,7 +199,7 @@ fn sources() -> impl Strategy<Value = SourceDraft> {
     let instance = (
         prop_oneof![0..PLACES.len(), 0..4_usize],
         select(phases.to_vec()),
-        0_u8..8,
+        0_u8..16,
         any::<bool>(),
     );
     let instance = instance.prop_map(|(place, phase, known, healthy)| Instance {
@@ -207,7 +207,8 @@ fn sources() -> impl Strategy<Value = SourceDraft> {
         counted: phase != Phase::Leaving(LeavingWhy::Deleting),
         phase,
         address: match known {
-            0 => Address::Missing(NoAddress::NoInterface),
+            0 | 1 => Address::Missing(NoAddress::NoInterface),
+            2 => Address::Missing(NoAddress::InterfaceUnlisted),
             _ => Address::Known(PLACES[place].parse().unwrap()),
         },
         healthy,

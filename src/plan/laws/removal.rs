@@ -103,10 +103,29 @@ proptest! {
     }
 
     #[test]
+    fn while_a_running_instance_hides_its_address_nothing_that_is_up_goes_unexplained(
+        world in worlds(),
+    ) {
+        let phases = world.phases();
+        for step in &world.plan().steps {
+            let Step::Remove { id, address, why, .. } = step else { continue };
+            let explained = match address {
+                ServerAddress::Socket(address) => phases.contains_key(address),
+                ServerAddress::Other(_) => false,
+            };
+            let given_up = world.peer(*id).is_some_and(|peer| peer.state != PeerState::Up);
+            let safe = explained || given_up || *why == RemoveWhy::Duplicate;
+            prop_assert!(safe || !world.hides_an_address(), "{:?}", step);
+        }
+    }
+
+    #[test]
     fn a_brake_that_could_be_released_by_nginx_asks_nginx(mut world in worlds()) {
         world.peers = None;
         let plan = world.plan();
-        let brake = |reason: HoldReason| matches!(reason, HoldReason::MassRemoval { .. });
+        let brake = |reason: HoldReason| {
+            matches!(reason, HoldReason::MassRemoval { .. } | HoldReason::AddressUntold { .. })
+        };
         let braked = plan.held.iter().any(|held| brake(held.reason));
         prop_assert!(!braked || plan.wants_peers);
     }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{
-    Address, ArrivingWhy, CompleteListing, Instance, Listing, Ownership, PeerState, PeerStatus,
-    Phase, Policy, ReadFailure, ReadFailureKind, ScaleSetId, Server, ServerAddress, Source,
-    Upstream,
+    Address, ArrivingWhy, CompleteListing, Instance, Listing, NoAddress, Ownership, PeerState,
+    PeerStatus, Phase, Policy, ReadFailure, ReadFailureKind, ScaleSetId, Server, ServerAddress,
+    Source, Upstream,
 };
 use crate::plan::{DrainProgress, Observation, Picture, Plan, plan};
 
@@ -171,6 +171,17 @@ impl World {
             }
         }
         phases
+    }
+
+    /// Whether a running instance's address is not told.
+    pub(super) fn hides_an_address(&self) -> bool {
+        let hidden = |instance: &Instance| {
+            instance.address == Address::Missing(NoAddress::InterfaceUnlisted)
+                && instance.phase == Phase::Serving
+        };
+        self.listings
+            .iter()
+            .any(|listing| listing.instances().iter().any(hidden))
     }
 
     /// Whether a server with this address belongs into the upstream even if it is not there yet.

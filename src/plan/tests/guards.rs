@@ -1,6 +1,8 @@
 //! What is held, and what releases it.
 
 use super::*;
+use crate::model::NoAddress;
+use crate::plan::digest;
 
 const BRAKE: HoldReason = HoldReason::MassRemoval {
     going: 3,
@@ -137,6 +139,28 @@ fn a_share_up_to_the_limit_needs_no_explanation() {
 }
 
 #[test]
+fn while_a_running_instance_hides_its_address_only_what_nginx_has_given_up_is_removed() {
+    let scene = || scene().servers(1..=4).serving([1, 2, 5]);
+    let hidden = |phase: &Phase| {
+        let mut scene = scene();
+        scene.instances[2].address = Address::Missing(NoAddress::InterfaceUnlisted);
+        scene.instances[2].phase = phase.clone();
+        scene
+    };
+    let reason = HoldReason::AddressUntold { instances: 1 };
+    let plan = hidden(&Phase::Serving).plan();
+    assert_eq!(plan.steps, []);
+    assert_eq!(plan.held, held(gone([3, 4]), reason));
+    assert!(plan.wants_peers);
+    assert!(digest(&scene().upstream.key, &plan.held).is_some());
+    // A machine that does not run is none of the servers.
+    assert_eq!(hidden(&STOPPED).plan().steps, gone([3, 4]));
+    let plan = hidden(&Phase::Serving).peers(PeerState::NotUp, [4]).plan();
+    assert_eq!(plan.steps, gone([4]));
+    assert_eq!(plan.held, held(gone([3]), reason));
+}
+
+#[test]
 fn upsert_only_holds_what_takes_out_and_does_the_rest() {
     let plan = scene()
         .with(|upstream| upstream.policy = Policy::UpsertOnly)
@@ -206,6 +230,14 @@ fn every_reason_says_what_is_held_and_what_releases_it() {
              when NGINX no longer reports the servers up, or by Reconcile {\"force\":\"<digest>\"}"
         )
     );
+    let release = "released when Azure lists the network interfaces, when NGINX no longer reports the \
+                   servers up, or by Reconcile {\"force\":\"<digest>\"}";
+    let untold = |instances| told(HoldReason::AddressUntold { instances });
+    let one =
+        "a running instance has no listed network interface, so one of them may be its server";
+    assert_eq!(untold(1), (one.into(), release));
+    let two = "2 running instances have no listed network interface, so they may be their servers";
+    assert_eq!(untold(2), (two.into(), release));
     assert_eq!(
         told(HoldReason::UpsertOnly),
         ("policy is upsert_only".into(), "released by `policy: sync`")

@@ -16,6 +16,8 @@ pub struct Match {
     pub method: Option<String>,
     /// A part of the path and query, compared without case; empty matches all.
     pub path_contains: String,
+    /// Text that the path and query must not hold, in lower case; none for no such text.
+    pub without: Option<String>,
     /// How many matching requests pass unharmed first.
     pub skip: u32,
 }
@@ -28,6 +30,7 @@ impl Match {
             service,
             method: None,
             path_contains: String::new(),
+            without: None,
             skip: 0,
         }
     }
@@ -70,6 +73,13 @@ impl Match {
         self
     }
 
+    /// Not requests whose path and query hold this text, compared without case.
+    #[must_use]
+    pub fn without(mut self, part: &str) -> Self {
+        self.without = Some(part.to_lowercase());
+        self
+    }
+
     /// Lets the first `count` matching requests pass.
     #[must_use]
     pub fn skip(mut self, count: u32) -> Self {
@@ -86,6 +96,10 @@ impl Match {
             && target
                 .to_lowercase()
                 .contains(&self.path_contains.to_lowercase())
+            && self
+                .without
+                .as_ref()
+                .is_none_or(|part| !target.to_lowercase().contains(part))
     }
 }
 

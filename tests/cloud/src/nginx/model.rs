@@ -215,6 +215,16 @@ impl Upstream {
         }
     }
 
+    /// Gives every server a new id, counted from 0 where NGINX counts.
+    pub(crate) fn renumber(&mut self, flavour: Flavour) {
+        let mut servers = std::mem::take(&mut self.servers);
+        self.next_id = 0;
+        for server in &mut servers {
+            server.id = self.fresh_id(flavour);
+        }
+        self.servers = servers;
+    }
+
     /// Removed servers that are still busy with requests.
     pub(crate) fn zombies(&self) -> usize {
         let alive = |id: &u64| self.servers.iter().any(|server| server.id == *id);

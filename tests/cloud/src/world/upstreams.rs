@@ -76,6 +76,15 @@ impl World {
         });
     }
 
+    /// A reload: NGINX reads the servers from its state file and numbers them anew, in their order.
+    pub fn reload_upstream(&self, kind: UpstreamKind, name: &str) {
+        self.with(|state| {
+            let flavour = state.nginx.flavour;
+            let upstream = state.nginx.upstream(kind, name);
+            upstream.renumber(flavour);
+        });
+    }
+
     /// How many servers the upstream's zone holds; none for no limit.
     pub fn set_zone_capacity(&self, kind: UpstreamKind, name: &str, capacity: Option<usize>) {
         self.with(|state| state.nginx.upstream(kind, name).capacity = capacity);
