@@ -79,10 +79,10 @@ impl Site {
         let (service, method, path) = self.place();
         // The first list of the servers is what the pass is planned from.
         let skip = u32::from(self == Self::LastLook);
-        let call = Match::service(service).method(method).path(path).skip(skip);
+        let call = Match::service(service).method(method).skip(skip);
         match self {
-            Self::Peers => call.without("/servers/"),
-            _ => call,
+            Self::Peers => call.path("upstreams/web/").without("/servers/"),
+            _ => call.path(path),
         }
     }
 
