@@ -164,3 +164,48 @@ impl Upstream {
         names.join(",")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_name_kinds_as_nginx_asg_sync_does() {
+        assert_eq!(Kind::Http.log_word(), "HTTP");
+        assert_eq!(Kind::Stream.log_word(), "Stream");
+    }
+
+    #[test]
+    fn every_group_is_named_once_in_the_order_of_the_configuration() {
+        let source = |name: &str, port| Source {
+            set: ScaleSetId {
+                subscription: "s".into(),
+                resource_group: "rg".into(),
+                name: name.into(),
+            },
+            port,
+        };
+        let upstream = Upstream {
+            key: UpstreamKey {
+                kind: Kind::Http,
+                name: "web".into(),
+            },
+            sources: vec![source("b", 80), source("a", 80), source("b", 81)],
+            parameters: ServerParameters {
+                max_conns: 0,
+                max_fails: 1,
+                fail_timeout: NginxTime::from_seconds(10),
+                slow_start: NginxTime::default(),
+                optional: OptionalParameters::default(),
+            },
+            max_removal_percent: 50,
+            drain_timeout: Duration::from_secs(30),
+            add_before_running: false,
+            require_healthy: false,
+            ownership: Ownership::Exclusive,
+            networks: Vec::new(),
+            policy: Policy::Sync,
+        };
+        assert_eq!(upstream.group_names(), "b,a");
+    }
+}

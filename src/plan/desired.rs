@@ -37,28 +37,21 @@ struct Totals {
 /// The certainty that a removal needs. It can only be had from [`Picture::whole`], and only where
 /// every source of the upstream was listed completely.
 #[derive(Debug, Clone, Copy)]
-pub struct WholePicture<'a> {
-    picture: &'a Picture,
+pub struct WholePicture {
     totals: Totals,
 }
 
-impl WholePicture<'_> {
-    /// Whether any instance has this address.
-    #[must_use]
-    pub fn explains(&self, address: SocketAddr) -> bool {
-        self.picture.explained.contains_key(&address)
-    }
-
+impl WholePicture {
     /// Whether every scale set is meant to be empty. A set that tells no capacity is not.
     #[must_use]
-    pub fn is_meant_to_be_empty(&self) -> bool {
+    pub const fn is_meant_to_be_empty(self) -> bool {
         self.totals.all_capacities_zero
     }
 
     /// Whether every scale set lists, with an address, at least as many instances as it wants:
     /// then the list is short because the set is meant to be.
     #[must_use]
-    pub fn capacities_agree(&self) -> bool {
+    pub const fn capacities_agree(self) -> bool {
         self.totals.capacities_agree
     }
 }
@@ -110,11 +103,8 @@ impl Picture {
 
     /// The certainty a removal needs, if every source was listed completely.
     #[must_use]
-    pub fn whole(&self) -> Option<WholePicture<'_>> {
-        self.whole.map(|totals| WholePicture {
-            picture: self,
-            totals,
-        })
+    pub fn whole(&self) -> Option<WholePicture> {
+        self.whole.map(|totals| WholePicture { totals })
     }
 
     /// Why sources could not be read.

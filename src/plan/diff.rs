@@ -202,7 +202,7 @@ fn differs<T: PartialEq + Copy>(wanted: T, found: T) -> Option<T> {
 
 fn leave(
     observation: &Observation<'_>,
-    whole: WholePicture<'_>,
+    whole: WholePicture,
     server: &Server,
     why: LeavingWhy,
     difference: &mut Difference,
@@ -249,7 +249,7 @@ fn leave(
 }
 
 /// The only place where a removal is made: without a [`WholePicture`] there is none.
-fn remove(_: WholePicture<'_>, server: &Server, why: RemoveWhy, down_first: bool) -> Step {
+fn remove(_: WholePicture, server: &Server, why: RemoveWhy, down_first: bool) -> Step {
     Step::Remove {
         id: server.id,
         address: server.address.clone(),

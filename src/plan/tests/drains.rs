@@ -167,3 +167,19 @@ fn a_server_that_an_operator_took_down_is_not_put_back_into_service() {
             .is_settled()
     );
 }
+
+#[test]
+fn the_run_time_status_is_asked_for_where_only_it_could_tell_that_a_server_drains() {
+    let silent = |server: &mut Server| server.tells_draining = false;
+    let asks = |change: &dyn Fn(&mut Upstream)| {
+        let scene = scene().with(change).servers([2]).server(1, silent);
+        scene.serving([1, 2]).plan().wants_peers
+    };
+    assert!(asks(&|_| {}));
+    assert!(!asks(&|upstream| upstream.drain_timeout = Duration::ZERO));
+    assert!(!asks(&|upstream| upstream.key.kind = Kind::Stream));
+    // It was asked already, or the list tells.
+    let asked = scene().server(1, silent).serving([1]);
+    assert!(!asked.peers(PeerState::Up, [1]).plan().wants_peers);
+    assert!(!scene().servers([1]).serving([1]).plan().wants_peers);
+}

@@ -256,6 +256,66 @@ fn every_reason_says_what_is_held_and_what_releases_it() {
 }
 
 #[test]
+fn only_what_the_operators_policy_holds_needs_no_warning() {
+    let mass = HoldReason::MassRemoval {
+        going: 1,
+        of: 1,
+        max_percent: 0,
+    };
+    for reason in [HoldReason::UpsertOnly, HoldReason::Paused] {
+        assert!(reason.is_policy(), "{reason}");
+    }
+    let untold = HoldReason::AddressUntold { instances: 1 };
+    for reason in [
+        mass,
+        untold,
+        HoldReason::WouldEmpty,
+        HoldReason::LastInService,
+    ] {
+        assert!(!reason.is_policy(), "{reason}");
+    }
+}
+
+#[test]
+fn every_removal_says_why() {
+    let told = [
+        (RemoveWhy::Gone, "no instance has this address"),
+        (
+            RemoveWhy::Leaving(LeavingWhy::Deallocated),
+            "its instance is deallocated",
+        ),
+        (RemoveWhy::Drained, "it has finished draining"),
+        (RemoveWhy::Duplicate, "the address is listed twice"),
+    ];
+    for (why, text) in told {
+        assert_eq!(why.to_string(), text);
+    }
+}
+
+#[test]
+fn a_plan_is_settled_only_without_steps_and_without_held_steps() {
+    assert!(scene().servers([1]).serving([1]).plan().is_settled());
+    assert!(!scene().serving([1]).plan().is_settled());
+    let held = scene().servers([1]).plan();
+    assert_eq!((held.steps.len(), held.held.len()), (0, 1));
+    assert!(!held.is_settled());
+}
+
+#[test]
+fn a_picture_tells_why_sources_could_not_be_read() {
+    let scene = scene().serving([1]).incomplete();
+    let source = &scene.upstream.sources[0];
+    let failure = scene.failure.clone().unwrap();
+    let listing = Listing::Incomplete {
+        set: source.set.clone(),
+        seen: scene.instances.clone(),
+        failure: failure.clone(),
+    };
+    let picture = Picture::new(&scene.upstream, &[(source, &listing)]);
+    assert_eq!(picture.failures(), [failure]);
+}
+
+#[test]
 fn only_what_a_guard_holds_has_a_digest_and_it_stays_the_same() {
     let key = scene().upstream.key;
     let digest = |plan: &Plan| crate::plan::digest(&key, &plan.held);

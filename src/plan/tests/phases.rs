@@ -3,6 +3,8 @@
 use super::*;
 use crate::model::NoAddress;
 
+const NO_NOTES: [&str; 0] = [];
+
 #[test]
 fn a_serving_instance_is_added_with_the_configured_parameters() {
     assert_eq!(scene().serving([1]).plan().steps, [add(1)]);
@@ -33,6 +35,8 @@ fn add_before_running_adds_an_instance_as_soon_as_it_has_an_address() {
         scene().with(eager).instances([1], &STARTING).plan().steps,
         [add(1)]
     );
+    let plan = scene().with(eager).instances([1], &STARTING).plan();
+    assert_eq!(notes(&plan), NO_NOTES);
     // An interface alone is no machine.
     let alone = Phase::Arriving(ArrivingWhy::InterfaceOnly);
     assert_eq!(scene().with(eager).instances([1], &alone).plan().steps, []);
@@ -96,6 +100,10 @@ fn a_public_address_is_refused_unless_networks_lists_it() {
             "web_1: not added: 8.8.8.8 is outside the private ranges and not in this upstream's `networks`"
         ]
     );
+    // Of one that leaves nobody asks why it is not added.
+    let mut leaving = scene().instances([1], &DELETING);
+    leaving.instances[0].address = Address::Known("8.8.8.8".parse().unwrap());
+    assert_eq!(notes(&leaving.plan()), NO_NOTES);
     let address = ServerAddress::parse("8.8.8.8:80");
     assert_eq!(
         public(&["8.8.8.0/24"]).steps,
