@@ -198,9 +198,8 @@ fn spare_one(plan: &mut Plan, staying: &BTreeSet<u64>) {
     if adds || !staying.is_subset(&ids(plan, is_replacement)) {
         return;
     }
-    let gap =
-        |step: &Step| is_replacement(step) && step.id().is_some_and(|id| staying.contains(&id));
-    let last = plan.steps.iter().rfind(|step| gap(step)).cloned();
+    let last = plan.steps.iter().rfind(|step| is_replacement(step));
+    let last = last.cloned();
     hold(plan, HoldReason::LastInService, |step| {
         Some(step) == last.as_ref()
     });

@@ -120,6 +120,22 @@ proptest! {
     }
 
     #[test]
+    fn what_an_operator_may_release_leaves_something_in_service(world in worlds()) {
+        let plan = world.plan();
+        let released = plan.held.iter().filter(|held| held.reason.is_releasable());
+        let released: Vec<Step> = released.map(|held| held.step.clone()).collect();
+        // A forced pass carries out these alone; another pass may have carried out the others.
+        let takes_out = plan.steps.iter().filter(|step| step.takes_out());
+        let both: Vec<Step> = takes_out.chain(&released).cloned().collect();
+        if released.is_empty() || world.is_released() {
+            return Ok(());
+        }
+        for steps in [released, both] {
+            prop_assert!(!is_down_or_gone(&world.after(&steps)), "{:?}", steps);
+        }
+    }
+
+    #[test]
     fn a_brake_that_could_be_released_by_nginx_asks_nginx(mut world in worlds()) {
         world.peers = None;
         let plan = world.plan();

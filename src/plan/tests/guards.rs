@@ -79,6 +79,39 @@ fn a_server_that_is_down_or_draining_does_not_count_as_one_that_stays() {
 }
 
 #[test]
+fn only_what_is_in_service_is_kept_for_the_sake_of_service() {
+    let draining = |server: &mut Server| server.draining = true;
+    let no_brake = |upstream: &mut Upstream| upstream.max_removal_percent = 100;
+    let scene = scene().with(no_brake).servers([1]).server(2, draining);
+    let plan = scene.instances([1], &STOPPED).plan();
+    assert_eq!(plan.steps, gone([2]));
+    let last = drain(1, LeavingWhy::Stopped);
+    assert_eq!(plan.held, held([last], HoldReason::WouldEmpty));
+}
+
+#[test]
+fn where_nothing_is_in_service_what_is_gone_goes_as_long_as_something_is_left() {
+    let down = |server: &mut Server| server.down = true;
+    let scene = || scene().server(1, down).server(2, down);
+    assert_eq!(scene().serving([1]).plan().steps, gone([2]));
+    let plan = scene().capacity(2).instances([3], &STARTING).plan();
+    assert_eq!(plan.steps, []);
+    assert_eq!(plan.held, held(gone([1, 2]), HoldReason::WouldEmpty));
+}
+
+#[test]
+fn what_would_leave_nothing_in_service_cannot_be_released_by_hand() {
+    let foreign = |server: &mut Server| server.fixed = true;
+    // 5 is only to be added, and 9 is not ours: neither will serve when 1 to 4 are gone.
+    let scene = scene().servers(1..=4).server(9, foreign).serving([5]);
+    let key = scene.upstream.key.clone();
+    let plan = scene.plan();
+    assert_eq!(plan.steps, [add(5)]);
+    assert_eq!(plan.held, held(gone(1..=4), HoldReason::WouldEmpty));
+    assert_eq!(digest(&key, &plan.held), None);
+}
+
+#[test]
 fn a_mass_removal_without_an_explanation_is_held_and_nginx_is_asked() {
     let plan = scene().servers(1..=4).serving([1]).plan();
     assert_eq!(plan.steps, []);
