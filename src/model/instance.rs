@@ -197,3 +197,36 @@ impl ReadFailureKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_of_failures_have_names_that_queries_may_rely_on() {
+        use ReadFailureKind as Kind;
+        let kinds = [
+            Kind::Identity,
+            Kind::Denied,
+            Kind::NotFound,
+            Kind::Throttled,
+            Kind::Timeout,
+            Kind::Connection,
+            Kind::Server,
+            Kind::Malformed,
+        ];
+        assert_eq!(
+            kinds.map(Kind::name),
+            [
+                "identity",
+                "denied",
+                "not_found",
+                "throttled",
+                "timeout",
+                "connection",
+                "server",
+                "malformed"
+            ]
+        );
+    }
+}

@@ -132,6 +132,8 @@ mod tests {
             assert_eq!(time(spelling), time("60s"), "{spelling}");
         }
         assert_eq!(time("1m").to_string(), "60s");
+        assert_eq!(NginxTime::from_seconds(60), time("60s"));
+        assert_eq!(time("1500ms").duration(), Duration::from_millis(1_500));
     }
 
     #[test]

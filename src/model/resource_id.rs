@@ -164,6 +164,8 @@ mod tests {
     #[test]
     fn ids_are_compared_without_case() {
         assert_eq!(ResourceId::parse(VM), ResourceId::parse(&VM.to_uppercase()));
+        let id = ResourceId::parse(VM).unwrap();
+        assert_eq!(id.as_str(), VM.to_lowercase());
     }
 
     #[test]
