@@ -5,13 +5,31 @@
 //! body of a failed reply is dropped, so its lines go to stdout too; a panic must become a failed
 //! invocation, not a dropped connection.
 
+mod asked;
 mod envelope;
 mod event_grid;
 mod functions;
+mod moment;
+mod report_json;
 mod router;
 mod status;
+
+use serde_json::Value;
 
 pub use event_grid::{EventMeaning, meaning};
 pub use functions::App;
 pub use router::{BODY_LIMIT_BYTES, router};
-pub(crate) use status::upstream as upstream_json;
+pub(crate) use report_json::upstream as upstream_json;
+
+/// The values of a header among those of the HTTP trigger's data: the host gives each name, whatever
+/// its case, a list of texts.
+fn header<'a>(headers: &'a Value, name: &str) -> Vec<&'a str> {
+    let named = headers.as_object().into_iter().flatten();
+    named
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .flat_map(|(_, value)| match value {
+            Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+            value => value.as_str().into_iter().collect::<Vec<_>>(),
+        })
+        .collect()
+}

@@ -4,11 +4,13 @@
 //! decides which upstreams are looked at, and nothing else.
 
 mod apply;
+mod calls;
 mod confirm;
 mod drains;
 mod flight;
 mod pass;
 mod report;
+mod survey;
 
 use std::collections::BTreeSet;
 
@@ -16,9 +18,12 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use tokio::time::Instant;
 
+pub use calls::Calls;
+pub(crate) use calls::{count_azure, count_nginx};
 pub use flight::{Flight, NoReport, Request};
 pub use pass::{Intent, Reconciler, Scope};
 pub use report::{Failure, Outcome, PassReport, UpstreamReport};
+pub use survey::{Absent, AbsentWhy, Member, Next, Origin, SourceView, Survey};
 
 use crate::model::{
     Listing, PeerStatus, ScaleSetId, Server, ServerAddress, ServerParameters, UpstreamKey,

@@ -10,6 +10,8 @@ use azure_core::http::{
 };
 use futures::StreamExt as _;
 
+use crate::reconcile::count_azure;
+
 /// What this program calls itself in `User-Agent`.
 pub const USER_AGENT: &str = concat!("nginx-vmss-sync/", env!("CARGO_PKG_VERSION"));
 
@@ -75,6 +77,7 @@ impl Transports {
 impl HttpClient for Transports {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        count_azure();
         let response = HttpClient::execute_request(&self.client, request).await?;
         let (status, headers, body) = response.deconstruct();
         let mut seen = 0_usize;

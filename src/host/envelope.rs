@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::status::CONTENT_SECURITY_POLICY;
 use crate::telemetry::clean;
 
 /// One invocation.
@@ -57,6 +58,14 @@ pub(super) struct HttpAnswer {
 }
 
 impl HttpAnswer {
+    pub(super) fn page(body: String) -> Self {
+        Self {
+            status: 200,
+            content_type: "text/html; charset=utf-8",
+            body,
+        }
+    }
+
     pub(super) fn json(status: u16, body: &Value) -> Self {
         Self {
             status,
@@ -114,8 +123,11 @@ impl IntoResponse for Reply {
                     "headers": {
                         "Content-Type": content_type,
                         "Cache-Control": "no-store",
+                        "Content-Security-Policy": *CONTENT_SECURITY_POLICY,
+                        // The function key may stand in the URL.
+                        "Referrer-Policy": "no-referrer",
+                        "Vary": "Accept",
                         "X-Content-Type-Options": "nosniff",
-                        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
                     },
                     "body": body,
                 }

@@ -1,17 +1,18 @@
 //! The four functions.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout_at};
 
+use super::asked::{Asked, Refusal};
 use super::envelope::{HttpAnswer, Invocation, Reply};
 use super::event_grid::{EventMeaning, meaning};
-use super::status;
+use super::report_json;
+use super::status::{History, LiveReadings, Reading, Status};
 use crate::config::ConfigError;
-use crate::model::UpstreamKey;
 use crate::reconcile::{Flight, Intent, NoReport, Outcome, PassReport, Reconciler, Request, Scope};
 use crate::telemetry::clean;
 
@@ -23,7 +24,8 @@ const TIMER_DEADLINE: Duration = Duration::from_secs(60);
 /// What the functions work with.
 pub struct App {
     ready: SetOnce<Result<Ready, ConfigError>>,
-    history: Mutex<status::History>,
+    history: Mutex<History>,
+    status: Status,
     /// The pass last told: those who shared it need not tell it again.
     told: Mutex<Option<Arc<PassReport>>>,
 }
@@ -32,6 +34,7 @@ pub struct App {
 struct Ready {
     reconciler: Arc<Reconciler>,
     flight: Flight,
+    readings: LiveReadings,
 }
 
 impl Default for App {
@@ -39,6 +42,7 @@ impl Default for App {
         Self {
             ready: SetOnce::new(),
             history: Mutex::default(),
+            status: Status::new(),
             told: Mutex::default(),
         }
     }
@@ -58,7 +62,11 @@ impl App {
                         .await
                 })
             });
-            Ready { reconciler, flight }
+            Ready {
+                readings: LiveReadings::new(&reconciler),
+                reconciler,
+                flight,
+            }
         });
         // A second call has nothing to add.
         let _ = self.ready.set(ready);
@@ -133,9 +141,10 @@ impl App {
         };
         let asked = match Asked::read(call.binding("req").as_ref(), ready.reconciler.upstreams()) {
             Ok(asked) => asked,
-            Err(reason) => {
-                let answer = HttpAnswer::json(400, &json!({ "error": reason }));
-                return Reply::done(vec![format!("Refused: {reason}")]).with(answer);
+            Err(Refusal { reason, remedy }) => {
+                let line = format!("Refused: {reason}; {remedy}");
+                let answer = json!({ "error": reason, "remedy": remedy });
+                return Reply::done(vec![line]).with(HttpAnswer::json(400, &answer));
             }
         };
         let (reply, report) = match asked.intent {
@@ -160,7 +169,7 @@ impl App {
                         "no upstream holds a plan with the digest {}: nothing was changed; read the digest again",
                         clean(digest, 40)
                     );
-                    let body = json!({ "error": error, "report": status::pass(&report) });
+                    let body = json!({ "error": error, "report": report_json::pass(&report) });
                     let answer = HttpAnswer::json(409, &body);
                     return Reply::done(vec![error]).with(answer);
                 }
@@ -174,7 +183,7 @@ impl App {
             }
             Some(report) => {
                 let status = if reply.failed { 500 } else { 200 };
-                reply.with(HttpAnswer::json(status, &status::pass(&report)))
+                reply.with(HttpAnswer::json(status, &report_json::pass(&report)))
             }
         }
     }
@@ -185,29 +194,22 @@ impl App {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };
-        let deadline = Instant::now() + EVENT_DEADLINE;
-        let live = ready
-            .reconciler
-            .pass(&Scope::All, &Intent::Show, deadline)
-            .await;
-        let body = match self.history.lock() {
-            Ok(history) => history.status(&live),
-            Err(_) => json!({ "error": "the history is not available" }),
-        };
-        let answer = if status::wants_html(call.binding("req").as_ref()) {
-            HttpAnswer {
-                status: 200,
-                content_type: "text/html; charset=utf-8",
-                body: status::page(&body),
-            }
-        } else {
-            HttpAnswer::json(200, &body)
-        };
+        let reading = ready.readings.read().await;
+        if let Reading::None(error @ NoReport::Panicked(_)) = &reading {
+            let line = clean(&error.to_string(), 300);
+            tracing::error!(invocation = call.id, "{line}");
+            return Reply::failed(vec![line]);
+        }
+        let request = call.binding("req");
+        let headers = request.as_ref().and_then(|request| request.get("Headers"));
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let upstreams = ready.reconciler.upstreams();
+        let answer = self.status.answer(headers, upstreams, &history, &reading);
         Reply::done(Vec::new()).with(answer)
     }
 
     /// Logs and remembers a pass, once, however many share it.
-    fn tell(&self, report: &Arc<PassReport>, trigger: &str, invocation: &str) {
+    fn tell(&self, report: &Arc<PassReport>, trigger: &'static str, invocation: &str) {
         if let Ok(mut told) = self.told.lock() {
             if told.as_ref().is_some_and(|last| Arc::ptr_eq(last, report)) {
                 return;
@@ -216,7 +218,7 @@ impl App {
         }
         report.log(trigger, invocation);
         if let Ok(mut history) = self.history.lock() {
-            history.note(report);
+            history.note(report, trigger);
         }
     }
 
@@ -225,7 +227,7 @@ impl App {
         ready: &Ready,
         scope: Scope,
         deadline: Instant,
-        trigger: &str,
+        trigger: &'static str,
         invocation: &str,
     ) -> (Reply, Option<Arc<PassReport>>) {
         match ready.flight.ask(Request { scope, deadline }).await {
@@ -236,6 +238,9 @@ impl App {
             Err(error @ (NoReport::DeadlinePassed | NoReport::Panicked(_))) => {
                 let line = clean(&error.to_string(), 300);
                 tracing::error!(trigger, invocation, "{line}");
+                if let Ok(mut history) = self.history.lock() {
+                    history.note_unfinished(trigger, &line);
+                }
                 (Reply::failed(vec![line]), None)
             }
         }
@@ -247,78 +252,4 @@ fn outcome_reply(report: &PassReport) -> Reply {
         Outcome::Failed => Reply::failed(report.lines()),
         _ => Reply::done(report.lines()),
     }
-}
-
-/// What the body of `Reconcile` asks for.
-struct Asked {
-    scope: Scope,
-    intent: Intent,
-}
-
-impl Asked {
-    fn read(request: Option<&Value>, upstreams: &[crate::model::Upstream]) -> Result<Self, String> {
-        let all = Self {
-            scope: Scope::All,
-            intent: Intent::Apply,
-        };
-        let body = match request.and_then(|request| request.get("Body")) {
-            None | Some(Value::Null) => return Ok(all),
-            Some(Value::String(text)) if text.trim().is_empty() => return Ok(all),
-            Some(Value::String(text)) => serde_json::from_str(text).map_err(|error| {
-                format!("the body is not JSON: {}", clean(&error.to_string(), 100))
-            })?,
-            Some(value) => value.clone(),
-        };
-        let Value::Object(body) = body else {
-            return Err("the body must be a JSON object, e.g. {}".to_owned());
-        };
-        // Azure Monitor's autoscale webhook: a signal like any event, and named by nothing else.
-        if body.contains_key("operation") && body.contains_key("context") {
-            return Ok(all);
-        }
-        let known = ["upstreams", "dry_run", "force"];
-        if let Some(key) = body.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(format!(
-                "unknown key `{}`; the keys are upstreams, dry_run, force",
-                clean(key, 60)
-            ));
-        }
-        let scope = match body.get("upstreams") {
-            None => Scope::All,
-            Some(Value::Array(names)) => Scope::Only(named(names, upstreams)?),
-            Some(_) => return Err("`upstreams` must be a list of names".to_owned()),
-        };
-        let dry_run = match body.get("dry_run") {
-            None => false,
-            Some(Value::Bool(dry_run)) => *dry_run,
-            Some(_) => return Err("`dry_run` must be true or false".to_owned()),
-        };
-        let intent = match body.get("force") {
-            None if dry_run => Intent::Show,
-            None => Intent::Apply,
-            Some(_) if dry_run => return Err("`force` and `dry_run` exclude each other".to_owned()),
-            Some(Value::String(digest)) if !digest.is_empty() => Intent::Force(digest.clone()),
-            Some(_) => return Err("`force` must be the digest of a held plan".to_owned()),
-        };
-        Ok(Self { scope, intent })
-    }
-}
-
-fn named(
-    names: &[Value],
-    upstreams: &[crate::model::Upstream],
-) -> Result<std::collections::BTreeSet<UpstreamKey>, String> {
-    let mut keys = std::collections::BTreeSet::new();
-    for name in names {
-        let name = name.as_str().ok_or("`upstreams` must be a list of names")?;
-        let before = keys.len();
-        let matching = upstreams
-            .iter()
-            .filter(|upstream| upstream.key.name == name);
-        keys.extend(matching.map(|upstream| upstream.key.clone()));
-        if keys.len() == before && !keys.iter().any(|key| key.name == name) {
-            return Err(format!("no upstream `{}` is configured", clean(name, 80)));
-        }
-    }
-    Ok(keys)
 }

@@ -48,8 +48,32 @@ pub enum PeerState {
     Up,
     /// It takes only requests bound to it.
     Draining,
-    /// Anything else: down, unavail, checking, unhealthy.
+    /// An operator switched it off.
+    Down,
+    /// Too many requests to it failed.
+    Unavailable,
+    /// Its first health check is not done.
+    Checking,
+    /// Its health checks fail.
+    Unhealthy,
+    /// Anything else that is not up.
     NotUp,
+}
+
+impl PeerState {
+    /// NGINX's word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Draining => "draining",
+            Self::Down => "down",
+            Self::Unavailable => "unavail",
+            Self::Checking => "checking",
+            Self::Unhealthy => "unhealthy",
+            Self::NotUp => "not up",
+        }
+    }
 }
 
 /// The run-time status of one server.

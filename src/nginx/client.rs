@@ -18,7 +18,7 @@ use super::wire::{NewServer, ServerPatch, ServerReply, UpstreamReply};
 use crate::config::Config;
 use crate::model::{PeerStatus, Server, ServerAddress, ServerParameters, UpstreamKey};
 use crate::plan::Changes;
-use crate::reconcile::{Balancer, BalancerError, BalancerErrorKind as Failure};
+use crate::reconcile::{Balancer, BalancerError, BalancerErrorKind as Failure, count_nginx};
 use crate::telemetry::clean;
 
 const API_VERSION: &str = "9";
@@ -199,6 +199,7 @@ impl NginxPlus {
         if let Some(body) = body {
             request = request.body(body.to_vec());
         }
+        count_nginx();
         let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
         let mut body = Vec::new();

@@ -160,6 +160,10 @@ impl UpstreamReply {
             let state = match peer.state?.as_str() {
                 "up" => PeerState::Up,
                 "draining" if kind == Kind::Http => PeerState::Draining,
+                "down" => PeerState::Down,
+                "unavail" => PeerState::Unavailable,
+                "checking" => PeerState::Checking,
+                "unhealthy" => PeerState::Unhealthy,
                 _ => PeerState::NotUp,
             };
             Some(PeerStatus {

@@ -17,8 +17,24 @@ pub struct Picture {
     pub(super) notes: Vec<Note>,
     /// Instances that run and whose address Azure did not tell.
     pub(super) untold: usize,
+    candidates: Vec<Candidate>,
     whole: Option<Totals>,
     failures: Vec<ReadFailure>,
+}
+
+/// One instance, as one upstream sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The instance's name.
+    pub name: String,
+    /// Its scale set's name.
+    pub set: String,
+    /// Where it is in its life, `require_healthy` included.
+    pub phase: Phase,
+    /// The address it serves on.
+    pub address: Option<SocketAddr>,
+    /// Why it may not be added, or not yet, where it does not simply leave.
+    pub why_not: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +81,7 @@ impl Picture {
         let mut untold = BTreeSet::new();
         for (source, listing) in sources {
             for instance in listing.instances() {
-                picture.put(upstream, source.port, instance);
+                picture.put(upstream, source, instance);
                 if is_untold(instance) {
                     untold.insert((&source.set, &instance.name));
                 }
@@ -77,6 +93,10 @@ impl Picture {
         picture.untold = untold.len();
         picture.notes.sort();
         picture.notes.dedup();
+        picture.candidates.sort_by(|a, b| {
+            let key = |one: &Candidate| (one.name.clone(), one.set.clone(), one.address);
+            key(a).cmp(&key(b))
+        });
         let complete: Vec<&CompleteListing> = sources
             .iter()
             .filter_map(|(_, listing)| match listing {
@@ -113,25 +133,34 @@ impl Picture {
         &self.failures
     }
 
-    fn put(&mut self, upstream: &Upstream, port: u16, instance: &Instance) {
-        let note = |text: String| Note {
-            subject: instance.name.clone(),
-            text,
-        };
-        let ip = match instance.address {
-            Address::Known(ip) => ip,
-            Address::Missing(why) => {
-                if !matches!(instance.phase, Phase::Leaving(_)) {
-                    self.notes.push(note(format!("not added: it has {why}")));
-                }
-                return;
-            }
-        };
+    /// Every instance that was seen, by name.
+    #[must_use]
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    fn put(&mut self, upstream: &Upstream, source: &Source, instance: &Instance) {
         let phase = match &instance.phase {
             Phase::Serving if upstream.require_healthy && !instance.healthy => {
                 Phase::Arriving(ArrivingWhy::NotHealthy)
             }
             phase => phase.clone(),
+        };
+        let leaves = matches!(phase, Phase::Leaving(_));
+        let mut candidate = Candidate {
+            name: instance.name.clone(),
+            set: source.set.name.clone(),
+            phase: phase.clone(),
+            address: None,
+            why_not: None,
+        };
+        let ip = match instance.address {
+            Address::Known(ip) => ip,
+            Address::Missing(why) => {
+                candidate.why_not = (!leaves).then(|| format!("not added: it has {why}"));
+                self.see(candidate);
+                return;
+            }
         };
         let accepted = upstream.accepts(ip);
         let may_be_added = accepted
@@ -140,23 +169,23 @@ impl Picture {
                 Phase::Arriving(ArrivingWhy::Starting) => upstream.add_before_running,
                 Phase::Arriving(_) | Phase::Leaving(_) => false,
             };
-        match &phase {
-            Phase::Leaving(_) => {}
-            _ if !accepted => self.notes.push(note(format!(
+        candidate.address = Some(SocketAddr::new(ip, source.port));
+        candidate.why_not = match &phase {
+            Phase::Leaving(_) => None,
+            _ if !accepted => Some(format!(
                 "not added: {ip} is outside the private ranges and not in this upstream's `networks`"
-            ))),
-            Phase::Arriving(why) if !may_be_added => {
-                self.notes.push(note(format!("not added yet: it is {why}")));
-            }
-            _ => {}
-        }
+            )),
+            Phase::Arriving(why) if !may_be_added => Some(format!("not added yet: it is {why}")),
+            _ => None,
+        };
+        self.see(candidate);
         let new = Explained {
             phase,
             may_be_added,
         };
         // An address that a leaving instance gave up may already be a new instance's: the one that
         // serves most counts, whatever the order of the listing.
-        match self.explained.entry(SocketAddr::new(ip, port)) {
+        match self.explained.entry(SocketAddr::new(ip, source.port)) {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert(new);
             }
@@ -166,6 +195,15 @@ impl Picture {
                 }
             }
         }
+    }
+
+    /// Takes an instance in, and what there is to remark about it.
+    fn see(&mut self, candidate: Candidate) {
+        self.notes.extend(candidate.why_not.clone().map(|text| Note {
+            subject: candidate.name.clone(),
+            text,
+        }));
+        self.candidates.push(candidate);
     }
 }
 

@@ -11,8 +11,10 @@ use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::apply::Applier;
+use super::calls::counted;
 use super::drains::Drains;
 use super::report::{PassReport, UpstreamReport};
+use super::survey::Seen;
 use super::{Balancer, BalancerError, Inventory};
 use crate::model::{
     Listing, PeerStatus, ScaleSetId, Server, ServerAddress, Source, Upstream, UpstreamKey,
@@ -59,8 +61,18 @@ pub enum Intent {
     Apply,
     /// Say what would be done, and write nothing.
     Show,
+    /// As `Show`, and look at every server and instance besides: see [`super::Survey`].
+    Survey,
     /// Carry out exactly the held plan with this digest, and nothing else.
     Force(String),
+}
+
+impl Intent {
+    /// Whether nothing is written, and nothing remembered: who only looks must neither shorten a
+    /// drain by looking often nor make a pass take back what it never began.
+    const fn only_looks(&self) -> bool {
+        matches!(self, Self::Show | Self::Survey)
+    }
 }
 
 /// Servers that NGINX does not let be changed, so that they are not tried again in every pass.
@@ -137,6 +149,22 @@ impl Reconciler {
         let started = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
+        let (upstreams, calls) = counted(self.run(scope, intent, began, deadline)).await;
+        PassReport {
+            started,
+            took: began.elapsed(),
+            upstreams,
+            calls,
+        }
+    }
+
+    async fn run(
+        &self,
+        scope: &Scope,
+        intent: &Intent,
+        began: Instant,
+        deadline: Instant,
+    ) -> Vec<UpstreamReport> {
         let selected: Vec<&Upstream> = self
             .upstreams
             .iter()
@@ -166,15 +194,10 @@ impl Reconciler {
         for report in self.finish_all(pending, intent, deadline).await {
             reports.insert(report.key.clone(), report);
         }
-        let upstreams = selected
+        selected
             .iter()
             .filter_map(|upstream| reports.remove(&upstream.key))
-            .collect();
-        PassReport {
-            started,
-            took: began.elapsed(),
-            upstreams,
-        }
+            .collect()
     }
 
     /// Lists the scale sets and finishes each upstream as soon as its own sets are listed, so that
@@ -217,8 +240,11 @@ impl Reconciler {
                 Some(report) = working.next(), if !working.is_empty() => reports.push(report),
             }
         }
-        for (upstream, _) in pending {
+        for (upstream, servers) in pending {
             let mut report = UpstreamReport::new(upstream.key.clone(), upstream.group_names());
+            report.servers = servers.into_iter().map(|server| server.address).collect();
+            report.servers.sort();
+            report.servers_read = true;
             report.fail("not_listed", "its scale sets were not listed");
             reports.push(report);
         }
@@ -242,11 +268,27 @@ impl Reconciler {
         for failure in picture.failures() {
             report.fail(failure.kind.name(), failure.message.clone());
         }
-        let Plan {
-            steps, held, notes, ..
-        } = self
+        let (plan, peers) = self
             .plan(upstream, &servers, &picture, intent, deadline)
             .await;
+        if *intent == Intent::Survey {
+            let peers = match peers {
+                Peers::Asked(peers) => peers,
+                Peers::NotAsked => self.peers(upstream, deadline).await,
+            };
+            let seen = Seen {
+                upstream,
+                servers: &servers,
+                sources: &borrowed,
+                picture: &picture,
+                peers: peers.as_deref(),
+                plan: &plan,
+            };
+            report.survey = Some(seen.survey());
+        }
+        let Plan {
+            steps, held, notes, ..
+        } = plan;
         report.digest = digest(&upstream.key, &held);
         report.notes = notes;
         report.draining = servers
@@ -267,7 +309,7 @@ impl Reconciler {
             deadline,
         };
         match intent {
-            Intent::Show => {
+            Intent::Show | Intent::Survey => {
                 report.planned = Some(steps);
                 report.held = held;
             }
@@ -302,6 +344,7 @@ impl Reconciler {
             .chain(report.added.iter().cloned())
             .collect();
         report.servers.sort();
+        report.servers_read = true;
         report
     }
 
@@ -314,7 +357,7 @@ impl Reconciler {
         picture: &Picture,
         intent: &Intent,
         deadline: Instant,
-    ) -> Plan {
+    ) -> (Plan, Peers) {
         let key = &upstream.key;
         let drains = self.drains.progress(key, Instant::now());
         let first = plan(&Observation {
@@ -326,34 +369,43 @@ impl Reconciler {
         });
         let draining = servers.iter().any(|server| server.draining);
         if !first.wants_peers {
-            if draining || !drains.is_empty() {
+            if (draining || !drains.is_empty()) && !intent.only_looks() {
                 self.drains.observe(key, servers, None, Instant::now());
             }
-            return first;
+            return (first, Peers::NotAsked);
         }
-        let peers: Option<Vec<PeerStatus>> = match self.balancer.peers(key, deadline).await {
-            Ok(peers) => Some(peers),
-            Err(error) => {
-                tracing::debug!(upstream = %key.name, "no run-time status: {error}");
-                None
-            }
+        let peers = self.peers(upstream, deadline).await;
+        let drains = if intent.only_looks() {
+            drains
+        } else {
+            let now = Instant::now();
+            self.drains.observe(key, servers, peers.as_deref(), now)
         };
-        // Who only looks must not shorten a drain by looking often.
-        let drains = match intent {
-            Intent::Show => drains,
-            _ => {
-                let now = Instant::now();
-                self.drains.observe(key, servers, peers.as_deref(), now)
-            }
-        };
-        plan(&Observation {
+        let second = plan(&Observation {
             upstream,
             servers,
             picture,
             peers: peers.as_deref(),
             drains: &drains,
-        })
+        });
+        (second, Peers::Asked(peers))
     }
+
+    /// NGINX's run-time status, where it tells one.
+    async fn peers(&self, upstream: &Upstream, deadline: Instant) -> Option<Vec<PeerStatus>> {
+        let peers = self.balancer.peers(&upstream.key, deadline).await;
+        peers
+            .inspect_err(
+                |error| tracing::debug!(upstream = %upstream.key.name, "no run-time status: {error}"),
+            )
+            .ok()
+    }
+}
+
+/// NGINX's run-time status, if the plan asked for it.
+enum Peers {
+    NotAsked,
+    Asked(Option<Vec<PeerStatus>>),
 }
 
 /// The listings of an upstream's sources, once all are there.

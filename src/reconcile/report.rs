@@ -66,10 +66,15 @@ pub struct UpstreamReport {
     pub failures: Vec<Failure>,
     /// The servers NGINX has now, as far as this pass knows.
     pub servers: Vec<ServerAddress>,
+    /// Whether NGINX's servers could be read at all.
+    pub servers_read: bool,
     /// What a pass would do, where this one was only to say so.
     pub planned: Option<Vec<crate::plan::Step>>,
     /// Whether this upstream's held plan was released by its digest.
     pub forced: bool,
+    /// What there is, server by server, where this pass was to look at it
+    /// ([`Intent::Survey`](super::Intent::Survey)).
+    pub survey: Option<super::Survey>,
 }
 
 impl UpstreamReport {
@@ -88,8 +93,10 @@ impl UpstreamReport {
             notes: Vec::new(),
             failures: Vec::new(),
             servers: Vec::new(),
+            servers_read: false,
             planned: None,
             forced: false,
+            survey: None,
         }
     }
 
@@ -189,6 +196,8 @@ pub struct PassReport {
     pub took: Duration,
     /// Every upstream that was looked at, in the configuration's order.
     pub upstreams: Vec<UpstreamReport>,
+    /// The requests it sent.
+    pub calls: super::Calls,
 }
 
 impl PassReport {
