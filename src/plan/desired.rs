@@ -199,10 +199,11 @@ impl Picture {
 
     /// Takes an instance in, and what there is to remark about it.
     fn see(&mut self, candidate: Candidate) {
-        self.notes.extend(candidate.why_not.clone().map(|text| Note {
-            subject: candidate.name.clone(),
-            text,
-        }));
+        self.notes
+            .extend(candidate.why_not.clone().map(|text| Note {
+                subject: candidate.name.clone(),
+                text,
+            }));
         self.candidates.push(candidate);
     }
 }

@@ -16,7 +16,7 @@ pub struct Survey {
     pub sources: Vec<SourceView>,
     /// The servers that NGINX has, by address.
     pub members: Vec<Member>,
-    /// The instances that are not among them, by name.
+    /// The instances that are not among them, by set and name.
     pub absent: Vec<Absent>,
 }
 
@@ -132,6 +132,12 @@ impl Seen<'_> {
             .collect();
         members.sort_by(|a, b| a.address.cmp(&b.address));
         let candidates = self.picture.candidates().iter();
+        let mut absent: Vec<Absent> = candidates.filter_map(|one| absent(&index, one)).collect();
+        // Instance numbers are not padded: `web_8` comes before `web_10`.
+        absent.sort_by(|a, b| {
+            let key = |one: &Absent| (one.set.clone(), one.name.len(), one.name.clone());
+            key(a).cmp(&key(b))
+        });
         let sources = self.sources.iter().map(|(source, listing)| SourceView {
             set: source.set.clone(),
             port: source.port,
@@ -145,7 +151,7 @@ impl Seen<'_> {
         Survey {
             sources: sources.collect(),
             members,
-            absent: candidates.filter_map(|one| absent(&index, one)).collect(),
+            absent,
         }
     }
 

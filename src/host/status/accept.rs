@@ -152,14 +152,23 @@ mod tests {
     #[test]
     fn the_weights_decide_and_a_tie_is_json() {
         assert_eq!(form("text/html;q=0.5, application/json"), Form::Json);
-        assert_eq!(form("application/json;q=0.5, text/html;q=0.501"), Form::Page);
+        assert_eq!(
+            form("application/json;q=0.5, text/html;q=0.501"),
+            Form::Page
+        );
         assert_eq!(form("text/html, application/json"), Form::Json);
         assert_eq!(form("application/*;q=0.9, text/html"), Form::Page);
         assert_eq!(form("text/html;q=0, */*"), Form::Json);
-        assert_eq!(form("text/html;q=0.0, application/json;q=0.000"), Form::Json);
+        assert_eq!(
+            form("text/html;q=0.0, application/json;q=0.000"),
+            Form::Json
+        );
         assert_eq!(form("*/*;q=0.8, application/json;q=0"), Form::Page);
         // The more exact range counts, not the heavier one.
-        assert_eq!(form("text/*, text/html;q=0.1, application/json;q=0.2"), Form::Json);
+        assert_eq!(
+            form("text/*, text/html;q=0.1, application/json;q=0.2"),
+            Form::Json
+        );
     }
 
     #[test]
@@ -188,7 +197,10 @@ mod tests {
         }
         assert_eq!(form("nonsense, text/html"), Form::Page);
         // A comma or semicolon inside a quoted parameter separates nothing.
-        assert_eq!(form(r#"text/plain;x="a\", text/html", */*;q=0.1"#), Form::Json);
+        assert_eq!(
+            form(r#"text/plain;x="a\", text/html", */*;q=0.1"#),
+            Form::Json
+        );
         assert_eq!(form(r#"text/html;x=";q=0""#), Form::Page);
     }
 

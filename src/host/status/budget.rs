@@ -27,7 +27,10 @@ struct Bucket {
 
 impl Budget {
     pub(super) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Bucket { left: BURST, at: now }))
+        Self(Mutex::new(Bucket {
+            left: BURST,
+            at: now,
+        }))
     }
 
     /// Whether a reading may begin.

@@ -280,10 +280,13 @@ mod tests {
             (30, upstream(failing)),
             (40, ok()),
             (50, upstream(failing)),
-            (60, upstream(|report| {
-                failing(report);
-                report.added.push(address(1));
-            })),
+            (
+                60,
+                upstream(|report| {
+                    failing(report);
+                    report.added.push(address(1));
+                }),
+            ),
             (70, upstream(failing)),
             (80, upstream(failing)),
         ] {
@@ -299,7 +302,10 @@ mod tests {
             ]
         );
         let past = history.past(&key()).unwrap();
-        assert_eq!(past.last_success, Some(Moment::from(Duration::from_secs(40))));
+        assert_eq!(
+            past.last_success,
+            Some(Moment::from(Duration::from_secs(40)))
+        );
         assert_eq!((history.passes(), past.trigger), (8, "timer"));
     }
 

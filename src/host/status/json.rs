@@ -35,9 +35,9 @@ pub(super) fn status(snapshot: &Snapshot) -> Value {
             "nginx_calls": pass.calls.nginx,
         })
     });
-    let unfinished = snapshot.unfinished.as_ref().map(|one| {
-        json!({ "at": one.at.to_string(), "trigger": one.trigger, "reason": one.reason })
-    });
+    let unfinished = snapshot.unfinished.as_ref().map(
+        |one| json!({ "at": one.at.to_string(), "trigger": one.trigger, "reason": one.reason }),
+    );
     let process = &snapshot.process;
     json!({
         "schema": SCHEMA,

@@ -72,7 +72,9 @@ impl LiveReadings {
         match self.flight.ask(request).await {
             Ok(report) => {
                 if let Ok(mut last) = self.shared.last.lock()
-                    && last.as_ref().is_none_or(|last| last.started <= report.started)
+                    && last
+                        .as_ref()
+                        .is_none_or(|last| last.started <= report.started)
                 {
                     *last = Some(Arc::clone(&report));
                 }

@@ -3,6 +3,8 @@
 
 mod chart;
 mod markup;
+mod servers;
+mod table;
 mod timeline;
 mod upstream;
 
@@ -37,8 +39,11 @@ pub(super) fn page(snapshot: &Snapshot) -> String {
         .raw("</style>\n</head>\n<body>\n");
     head(snapshot, &mut html);
     html.raw("<main>\n");
-    overview(snapshot, &mut html);
-    for (number, status) in snapshot.upstreams.iter().enumerate() {
+    // The worst first.
+    let mut upstreams: Vec<&UpstreamStatus> = snapshot.upstreams.iter().collect();
+    upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.condition));
+    overview(&upstreams, snapshot, &mut html);
+    for (number, status) in upstreams.into_iter().enumerate() {
         upstream::section(number, status, snapshot, &mut html);
     }
     timeline::section(snapshot, &mut html);
@@ -59,7 +64,7 @@ fn headline(snapshot: &Snapshot) -> String {
         .count();
     match (worst, all) {
         (Condition::InStep, 1) => "In step".to_owned(),
-        (Condition::InStep, _) => format!("All {all} upstreams in step"),
+        (Condition::InStep, _) => format!("{all} upstreams in step"),
         (_, 1) => capitalized(label(worst)),
         _ => format!("{concerned} of {all} upstreams: {}", label(worst)),
     }
@@ -85,7 +90,7 @@ pub(super) const fn label(condition: Condition) -> &'static str {
 
 fn tag(condition: Condition, text: &str, html: &mut Html) {
     html.raw("<span class=\"tag ")
-        .raw(condition.name())
+        .text(condition.name())
         .raw("\">")
         .text(text)
         .raw("</span>");
@@ -127,40 +132,44 @@ fn head(snapshot: &Snapshot, html: &mut Html) {
                 .raw(" NGINX calls. All times are UTC.");
         }
         Read::Missing { why } => {
-            html.raw("<strong class=\"state bad\">NGINX and Azure could not be read now</strong> (")
-                .text(why)
-                .raw("): what follows is what this process saw last. All times are UTC.");
+            html.raw(
+                "<strong class=\"state bad\">NGINX and Azure could not be read now</strong> (",
+            )
+            .text(why)
+            .raw("): what follows is what this process saw last. All times are UTC.");
         }
     }
     html.raw("</p>\n</header>\n");
 }
 
-fn overview(snapshot: &Snapshot, html: &mut Html) {
-    if snapshot.upstreams.len() < 2 {
+fn overview(upstreams: &[&UpstreamStatus], snapshot: &Snapshot, html: &mut Html) {
+    if upstreams.len() < 2 {
         return;
     }
-    html.raw("<section class=\"card\" aria-labelledby=\"overview\">\n")
-        .raw("<h2 id=\"overview\">Upstreams</h2>\n<table>\n<thead><tr><th scope=\"col\">Upstream</th>")
-        .raw("<th scope=\"col\">State</th><th scope=\"col\" class=\"num\">Servers</th>")
-        .raw("<th scope=\"col\">Last success</th><th scope=\"col\" class=\"wide\">Last pass</th></tr></thead>\n<tbody>\n");
-    for (number, status) in snapshot.upstreams.iter().enumerate() {
-        html.raw("<tr><th scope=\"row\"><a href=\"#u")
+    html.raw("<section class=\"card\" aria-labelledby=\"overview\">\n<h2 id=\"overview\">Upstreams</h2>\n");
+    let columns = ["Upstream", "State", "Servers", "Last success", "Last pass"];
+    table::open("", &columns, html);
+    for (number, status) in upstreams.iter().enumerate() {
+        table::row("", html)
+            .raw("<a href=\"#u")
             .count(number)
             .raw("\">")
             .foreign(&status.report.key.name)
             .raw("</a> <span class=\"soft small\">")
-            .raw(status.report.key.kind.path())
-            .raw("</span></th><td>");
+            .text(status.report.key.kind.path())
+            .raw("</span>");
+        table::first("", html);
         tag(status.condition, label(status.condition), html);
-        html.raw("</td><td class=\"num\">");
+        table::next("servers", html);
         upstream::server_count(status, html);
-        html.raw("</td><td class=\"nowrap\">");
+        table::next("nowrap success", html);
         last_success(status, snapshot, html);
-        html.raw("</td><td class=\"wide\">");
+        table::next("wide", html);
         last_pass(status, snapshot, html);
-        html.raw("</td></tr>\n");
+        table::end_row(html);
     }
-    html.raw("</tbody>\n</table>\n</section>\n");
+    table::close(html);
+    html.raw("</section>\n");
 }
 
 fn last_success(status: &UpstreamStatus, snapshot: &Snapshot, html: &mut Html) {
@@ -171,15 +180,16 @@ fn last_success(status: &UpstreamStatus, snapshot: &Snapshot, html: &mut Html) {
 }
 
 fn last_pass(status: &UpstreamStatus, snapshot: &Snapshot, html: &mut Html) {
-    match &status.past {
-        Some(past) => {
-            html.raw(past.report.outcome().name()).raw(", ").raw(past.trigger).raw(", ");
-            time(past.at, snapshot, html);
-        }
-        None => {
-            html.raw("<span class=\"soft\">none yet</span>");
-        }
-    }
+    let Some(past) = &status.past else {
+        html.raw("<span class=\"soft\">none yet</span>");
+        return;
+    };
+    html.text(past.report.outcome().name())
+        .raw(" (")
+        .text(past.trigger)
+        .raw(", ");
+    time(past.at, snapshot, html);
+    html.raw(")");
 }
 
 /// Whose view this is.
@@ -196,20 +206,24 @@ fn foot(snapshot: &Snapshot, html: &mut Html) {
     time(process.started, snapshot, html);
     html.raw("); instances share no memory. ");
     html.number(snapshot.passes)
-        .raw(if snapshot.passes == 1 { " pass" } else { " passes" })
+        .text(if snapshot.passes == 1 {
+            " pass"
+        } else {
+            " passes"
+        })
         .raw(" so far");
     if let Some(pass) = &snapshot.last_pass {
         html.raw(", the last at ");
         time(pass.at, snapshot, html);
         html.raw(" (")
-            .raw(pass.trigger)
+            .text(pass.trigger)
             .raw("): ")
-            .raw(pass.outcome.name())
+            .text(pass.outcome.name())
             .raw(" in ")
             .number(pass.took_ms)
             .raw(" ms, ")
             .count(pass.upstreams)
-            .raw(plural(pass.upstreams, " upstream, ", " upstreams, "))
+            .text(plural(pass.upstreams, " upstream, ", " upstreams, "))
             .number(pass.calls.azure)
             .raw(" Azure and ")
             .number(pass.calls.nginx)
@@ -219,10 +233,17 @@ fn foot(snapshot: &Snapshot, html: &mut Html) {
     if let Some(one) = &snapshot.unfinished {
         html.raw("<p>A pass was asked for at ");
         time(one.at, snapshot, html);
-        html.raw(" (").raw(one.trigger).raw(") and gave no report: ");
+        html.raw(" (")
+            .text(one.trigger)
+            .raw(") and gave no report: ");
         html.foreign(&one.reason).raw(".</p>\n");
     }
     html.raw("<p>nginx-vmss-sync ")
         .raw(env!("CARGO_PKG_VERSION"))
-        .raw(". The same as JSON: ask with <code>Accept: application/json</code>.</p>\n</footer>\n");
+        .raw(
+            ". The same as JSON: ask with <code>Accept: application/json</code>.</p>\n</footer>\n",
+        );
 }
+
+#[cfg(test)]
+mod tests;

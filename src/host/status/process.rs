@@ -36,7 +36,11 @@ impl Process {
 
 /// Enough of the id to tell instances apart.
 fn shortened(id: &str) -> Option<String> {
-    let short: String = id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    let short: String = id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect();
     (!short.is_empty()).then_some(short)
 }
 

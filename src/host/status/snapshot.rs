@@ -93,7 +93,10 @@ impl Condition {
     }
 
     fn of(report: &UpstreamReport, past: Option<&Past>) -> Self {
-        let due = report.planned.as_ref().is_some_and(|steps| !steps.is_empty());
+        let due = report
+            .planned
+            .as_ref()
+            .is_some_and(|steps| !steps.is_empty());
         let failed = past.is_some_and(|past| past.report.outcome() == Outcome::Failed);
         match report.outcome() {
             Outcome::Failed => Self::Failed,

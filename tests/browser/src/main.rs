@@ -32,13 +32,19 @@ type Scenes = Arc<BTreeMap<&'static str, Scene>>;
 
 #[tokio::main]
 async fn main() {
-    let binary = std::env::args().nth(1).expect("usage: browser-pages <handler binary>");
+    let binary = std::env::args()
+        .nth(1)
+        .expect("usage: browser-pages <handler binary>");
     let scenes: Scenes = Arc::new(scenes::play_all(binary.as_ref()).await);
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let names: Vec<&str> = scenes.keys().copied().collect();
     println!("{}", json!({ "origin": origin, "scenes": names }));
-    let router = Router::new().route("/{scene}", get(page)).with_state(scenes);
+    let router = Router::new()
+        .route("/{scene}", get(page))
+        .with_state(scenes);
     tokio::select! {
         ended = axum::serve(listener, router) => ended.unwrap(),
         // Whoever started this may be killed without a chance to end it.

@@ -87,7 +87,9 @@ async fn steady(binary: &Path) -> Scene {
     scene.scale("shop-db-vmss", 2).await;
     let busy = scene.world().addresses("shop-web-vmss", 8080);
     for (address, active) in busy.iter().zip([3, 12, 1]) {
-        scene.world().set_active(UpstreamKind::Http, "shop-web", address, Some(active));
+        scene
+            .world()
+            .set_active(UpstreamKind::Http, "shop-web", address, Some(active));
     }
     scene
 }
@@ -143,15 +145,16 @@ async fn failed(binary: &Path) -> Scene {
     for name in ["shop-web", "shop-api", "shop-img"] {
         world.add_upstream(UpstreamKind::Http, name);
     }
-    let entries = ["web", "api", "img"].map(|name| {
-        UpstreamEntry::http(&format!("shop-{name}"), &format!("shop-{name}-vmss"))
-    });
+    let entries = ["web", "api", "img"]
+        .map(|name| UpstreamEntry::http(&format!("shop-{name}"), &format!("shop-{name}-vmss")));
     let scene = Scene::start(binary, cloud, &entries).await;
     scene.tick().await;
     let text = "The client '6a1f…' with object id '6a1f…' does not have authorization to perform \
                 action 'Microsoft.Compute/virtualMachineScaleSets/read' over scope '/subscriptions/…'";
     let forbidden = Fault::arm_error(403, "AuthorizationFailed", text);
-    let _ = scene.cloud.fault(Match::arm().path("shop-web-vmss"), forbidden, None);
+    let _ = scene
+        .cloud
+        .fault(Match::arm().path("shop-web-vmss"), forbidden, None);
     world.remove_upstream(UpstreamKind::Http, "shop-api");
     let full = Fault::nginx_error(500, "UpstreamOutOfMemory", "no memory");
     let adds = Match::nginx().method("POST").path("shop-img");
@@ -178,11 +181,19 @@ async fn hostile(binary: &Path) -> Scene {
     let scene = Scene::start(binary, cloud, &entries).await;
     scene.tick().await;
     for place in 0..3 {
-        world.change("web-vmss", place, |instance| instance.name = format!("{HOSTILE}{place}"));
+        world.change("web-vmss", place, |instance| {
+            instance.name = format!("{HOSTILE}{place}")
+        });
     }
-    world.put_server(UpstreamKind::Http, HOSTILE, Server::at("<b>evil</b>\"\u{202e}.example:80"));
+    world.put_server(
+        UpstreamKind::Http,
+        HOSTILE,
+        Server::at("<b>evil</b>\"\u{202e}.example:80"),
+    );
     let forbidden = Fault::arm_error(403, "AuthorizationFailed", HOSTILE);
-    let _ = scene.cloud.fault(Match::arm().path("mute-vmss"), forbidden, None);
+    let _ = scene
+        .cloud
+        .fault(Match::arm().path("mute-vmss"), forbidden, None);
     scene.tick().await;
     scene
 }
@@ -192,7 +203,12 @@ async fn large(binary: &Path) -> Scene {
     let world = cloud.world();
     world.add_uniform_set("shop-web-vmss", 700);
     world.add_upstream(UpstreamKind::Http, "shop-web");
-    let scene = Scene::start(binary, cloud, &[UpstreamEntry::http("shop-web", "shop-web-vmss")]).await;
+    let scene = Scene::start(
+        binary,
+        cloud,
+        &[UpstreamEntry::http("shop-web", "shop-web-vmss")],
+    )
+    .await;
     scene.tick().await;
     for (place, state) in [(3, PeerState::Unhealthy), (90, PeerState::Draining)] {
         let address = world.instance("shop-web-vmss", place).server(80).unwrap();

@@ -36,7 +36,7 @@ pub(super) struct Chart {
     slices: Vec<Slice>,
     /// When the first slice begins.
     pub(super) from: Moment,
-    slice_seconds: u64,
+    pub(super) slice_seconds: u64,
 }
 
 impl Chart {
@@ -73,31 +73,46 @@ impl Chart {
             .raw("<title id=\"ct\">Changes over time</title><desc id=\"cd\">")
             .text(&self.in_words(now))
             .raw("</desc><line class=\"axis\" x1=\"0\" x2=\"600\" y1=\"40\" y2=\"40\"/>");
-        let tallest = self
-            .slices
-            .iter()
-            .map(|slice| (slice.added + slice.updated).max(slice.removed))
-            .max()
-            .unwrap_or_default();
         // Few servers must not look like many.
-        let scale = tallest.max(5);
+        let scale = self.tallest().max(5);
         let height = |count: usize| (count * (HALF - 2)).div_ceil(scale);
         for (place, slice) in self.slices.iter().enumerate() {
             if *slice == Slice::default() {
                 continue;
             }
             let x = place * SLICE_WIDTH + 1;
-            html.raw("<g><title>").text(&self.slice_in_words(place, now)).raw("</title>");
+            html.raw("<g><title>")
+                .text(&self.slice_in_words(place, now))
+                .raw("</title>");
             let added = height(slice.added);
             let updated = height(slice.updated).min(HALF - added);
             bar("added", x, HALF - added, added, html);
             bar("updated", x, HALF - added - updated, updated, html);
             bar("removed", x, HALF, height(slice.removed), html);
-            bar("heldmark", x, 84, if slice.held { MARK_HEIGHT } else { 0 }, html);
-            bar("failedmark", x, 95, if slice.failed { MARK_HEIGHT } else { 0 }, html);
+            bar(
+                "heldmark",
+                x,
+                84,
+                if slice.held { MARK_HEIGHT } else { 0 },
+                html,
+            );
+            bar(
+                "failedmark",
+                x,
+                95,
+                if slice.failed { MARK_HEIGHT } else { 0 },
+                html,
+            );
             html.raw("</g>");
         }
         html.raw("</svg>\n");
+    }
+
+    /// The servers of the tallest bar.
+    pub(super) fn tallest(&self) -> usize {
+        let slices = self.slices.iter();
+        let heights = slices.map(|slice| (slice.added + slice.updated).max(slice.removed));
+        heights.max().unwrap_or_default()
     }
 
     fn in_words(&self, now: Moment) -> String {
@@ -134,12 +149,12 @@ impl Chart {
     }
 }
 
-fn bar(class: &'static str, x: usize, y: usize, height: usize, html: &mut Html) {
+fn bar(class: &str, x: usize, y: usize, height: usize, html: &mut Html) {
     if height == 0 {
         return;
     }
     html.raw("<rect class=\"")
-        .raw(class)
+        .text(class)
         .raw("\" x=\"")
         .count(x)
         .raw("\" y=\"")

@@ -67,11 +67,7 @@ fn is_hidden(character: char) -> bool {
 }
 
 /// One of these words.
-pub(super) const fn plural(
-    count: usize,
-    one: &'static str,
-    many: &'static str,
-) -> &'static str {
+pub(super) const fn plural(count: usize, one: &'static str, many: &'static str) -> &'static str {
     if count == 1 { one } else { many }
 }
 
@@ -107,7 +103,10 @@ mod tests {
     #[test]
     fn what_would_turn_the_text_around_or_hide_is_made_visible() {
         assert_eq!(escaped("a\u{202e}b"), "a\\u{202e}b");
-        assert_eq!(escaped("\u{2066}\u{61c}\0\u{200b}"), "\\u{2066}\\u{61c}\\u{0}\\u{200b}");
+        assert_eq!(
+            escaped("\u{2066}\u{61c}\0\u{200b}"),
+            "\\u{2066}\\u{61c}\\u{0}\\u{200b}"
+        );
         assert_eq!(escaped("שלום é 漢"), "שלום é 漢");
     }
 

@@ -5,7 +5,7 @@ use super::super::history::Change;
 use super::super::snapshot::Snapshot;
 use super::chart::Chart;
 use super::markup::Html;
-use super::time;
+use super::{table, time};
 use crate::reconcile::Outcome;
 
 /// Changes that are shown without being asked for.
@@ -23,14 +23,20 @@ pub(super) fn section(snapshot: &Snapshot, html: &mut Html) {
     chart.draw(snapshot.now, html);
     html.raw("<div class=\"ends\"><span>");
     time(chart.from, snapshot, html);
-    html.raw("</span><span>now</span></div>\n");
+    html.raw("</span><span>one bar: ")
+        .text(&in_words(chart.slice_seconds))
+        .raw(", tallest: ")
+        .count(chart.tallest())
+        .raw("</span><span>now</span></div>\n");
     legend(html);
     let (shown, rest) = snapshot
         .changes
         .split_at(snapshot.changes.len().min(OPEN_ROWS));
     table(shown, snapshot, html);
     if !rest.is_empty() {
-        html.raw("<details><summary>").count(rest.len()).raw(" earlier</summary>");
+        html.raw("<details><summary>")
+            .count(rest.len())
+            .raw(" earlier</summary>");
         table(rest, snapshot, html);
         html.raw("</details>\n");
     }
@@ -39,59 +45,68 @@ pub(super) fn section(snapshot: &Snapshot, html: &mut Html) {
 
 fn legend(html: &mut Html) {
     html.raw("<ul class=\"legend\">");
-    for (class, word) in [
-        ("added", "added (up)"),
-        ("updated", "updated (up)"),
-        ("removed", "removed or drained (down)"),
-        ("heldmark", "held (upper mark)"),
-        ("failedmark", "failed (lower mark)"),
+    for (side, marks) in [
+        (
+            "above the line",
+            &[("added", "added"), ("updated", "updated")][..],
+        ),
+        ("below", &[("removed", "removed or drained")]),
+        ("marks", &[("heldmark", "held"), ("failedmark", "failed")]),
     ] {
-        html.raw("<li><svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"")
-            .raw(class)
-            .raw("\" width=\"10\" height=\"10\" rx=\"2\"/></svg>")
-            .raw(word)
-            .raw("</li>");
+        html.raw("<li>").text(side).raw(":");
+        for (class, word) in marks {
+            html.raw(" <span class=\"nowrap\"><svg viewBox=\"0 0 10 10\" aria-hidden=\"true\"><rect class=\"")
+                .text(class)
+                .raw("\" width=\"10\" height=\"10\" rx=\"2\"/></svg>")
+                .text(word)
+                .raw("</span>");
+        }
+        html.raw("</li>");
     }
     html.raw("</ul>\n");
 }
 
 fn table(changes: &[Change], snapshot: &Snapshot, html: &mut Html) {
-    html.raw("<table>\n<thead><tr><th scope=\"col\">Time</th><th scope=\"col\">Upstream</th>")
-        .raw("<th scope=\"col\">What</th><th scope=\"col\" class=\"wide\">Trigger</th></tr></thead>\n<tbody>\n");
+    table::open("", &["Time", "Upstream", "What", "Trigger"], html);
     for change in changes {
-        html.raw("<tr><td class=\"num\">");
+        table::row("plain nowrap", html);
         time(change.at, snapshot, html);
-        html.raw("</td><td>").foreign(&change.key.name).raw("</td><td>");
+        table::first("", html).foreign(&change.key.name);
+        table::next("all", html);
         what(change, snapshot, html);
-        html.raw("</td><td class=\"wide\">").raw(change.trigger).raw("</td></tr>\n");
+        table::next("wide", html).text(change.trigger);
+        table::end_row(html);
     }
-    html.raw("</tbody></table>\n");
+    table::close(html);
 }
 
 fn what(change: &Change, snapshot: &Snapshot, html: &mut Html) {
+    let counts = &change.counts;
     match change.outcome {
-        Outcome::Failed => html.raw("<span class=\"state failed\">failed</span> "),
-        Outcome::Held => html.raw("<span class=\"state held\">held</span> "),
+        Outcome::Failed => html.raw("<span class=\"state failed\">failed</span>"),
+        Outcome::Held => html
+            .raw("<span class=\"state held\">")
+            .count(counts.held)
+            .raw(" held</span>"),
         Outcome::Changed | Outcome::Unchanged => html,
     };
-    let counts = &change.counts;
-    let mut words = Vec::new();
+    let lasting = matches!(change.outcome, Outcome::Failed | Outcome::Held);
+    let mut separator = if lasting { ", " } else { "" };
     for (count, what) in [
-        (counts.added, "added"),
-        (counts.removed, "removed"),
-        (counts.updated, "updated"),
-        (counts.draining, "draining"),
-        (counts.held, "held"),
+        (counts.added, " added"),
+        (counts.removed, " removed"),
+        (counts.updated, " updated"),
+        (counts.draining, " draining"),
+        (counts.failed.saturating_sub(1), " more failures"),
     ] {
         if count > 0 {
-            words.push(format!("{count} {what}"));
+            html.text(separator).count(count).text(what);
+            separator = ", ";
         }
     }
-    if counts.failed > 1 {
-        words.push(format!("{} failures", counts.failed));
+    if change.forced {
+        html.text(separator).raw("released by an operator");
     }
-    words.extend(change.forced.then(|| "released by an operator".to_owned()));
-    html.text(&words.join(", "));
     if change.passes > 1 {
         html.raw(" <span class=\"soft small\">in ")
             .number(change.passes)
