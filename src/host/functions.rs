@@ -166,8 +166,9 @@ impl App {
                     && !report.upstreams.iter().any(|upstream| upstream.forced)
                 {
                     let error = format!(
-                        "no upstream holds a plan with the digest {}: nothing was changed; read the digest again",
-                        clean(digest, 40)
+                        "no upstream holds a plan with the digest {}: nothing was changed; {}",
+                        clean(digest, 40),
+                        held_now(&report)
                     );
                     let body = json!({ "error": error, "report": report_json::pass(&report) });
                     let answer = HttpAnswer::json(409, &body);
@@ -251,5 +252,19 @@ fn outcome_reply(report: &PassReport) -> Reply {
     match report.outcome() {
         Outcome::Failed => Reply::failed(report.lines()),
         _ => Reply::done(report.lines()),
+    }
+}
+
+/// The digests that could be released.
+fn held_now(report: &PassReport) -> String {
+    let held = report.upstreams.iter().filter_map(|upstream| {
+        let digest = upstream.digest.as_deref()?;
+        Some(format!("{} {digest}", clean(&upstream.key.name, 80)))
+    });
+    let held: Vec<String> = held.collect();
+    if held.is_empty() {
+        "nothing that could be released is held now".to_owned()
+    } else {
+        format!("held now: {}", held.join(", "))
     }
 }

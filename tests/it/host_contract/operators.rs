@@ -140,6 +140,7 @@ async fn what_cannot_be_understood_is_refused_with_400_a_reason_and_no_outgoing_
         (r#"{"upstreams":[1]}"#, "upstreams"),
         (r#"{"upstreams":["WEB"]}"#, "`WEB`"),
         (r#"{"upstreams":["web","nope"]}"#, "`nope`"),
+        (r#"{"upstreams":[]}"#, "names none"),
         (r#"{"force":true}"#, "force"),
         (r#"{"force":""}"#, "force"),
         (r#"{"force":"x","dry_run":true}"#, "exclude"),
@@ -151,8 +152,88 @@ async fn what_cannot_be_understood_is_refused_with_400_a_reason_and_no_outgoing_
         assert_eq!(status, 400, "{body}: {answer}");
         let error = answer["error"].as_str().expect("a reason");
         assert!(error.contains(reason), "{body}: {error}");
+        let remedy = answer["remedy"].as_str().expect("a remedy");
+        assert!(!remedy.is_empty(), "{body}: {error}");
+        assert_eq!(reply.logs(), [format!("Refused: {error}; {remedy}")]);
         running.assert_silent(body);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_what_was_probably_meant() {
+    let running = Running::start(uniform_cloud(1).await, &[web()]).await;
+    for (body, remedy) in [
+        (r#"{"dryrun":true}"#, "did you mean `dry_run`?"),
+        (r#"{"Force":"x"}"#, "did you mean `force`?"),
+        (r#"{"upstream":["web"]}"#, "did you mean `upstreams`?"),
+        (r#"{"upstreams":["WEB"]}"#, "did you mean `web`?"),
+        (r#"{"upstreams":["webb"]}"#, "did you mean `web`?"),
+        (r#"{"colour":1}"#, "the keys are upstreams, dry_run, force"),
+        (r#"{"upstreams":["zzzz"]}"#, "`Status` lists"),
+    ] {
+        let (status, answer) = answer(&ask(&running, body).await);
+        assert_eq!(status, 400, "{body}");
+        let told = answer["remedy"].as_str().expect("a remedy");
+        assert!(told.contains(remedy), "{body}: {told}");
+    }
+}
+
+/// The host drops a body that has no type or no length. What was a dry run must not become a pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_the_host_did_not_hand_over_is_refused_and_not_taken_for_none() {
+    let running = Running::start(uniform_cloud(1).await, &[web()]).await;
+    let body = Some(r#"{"dry_run":true}"#);
+    let ask = async |headers: &[(&str, &str)]| {
+        running
+            .handler
+            .http("Reconcile", "POST", body, headers)
+            .await
+    };
+    for headers in [
+        &[("Content-Length", "16")][..],
+        &[("content-length", " 16 ")],
+        &[("Transfer-Encoding", "chunked")],
+    ] {
+        let reply = ask(headers).await;
+        assert_done(&reply, "refused");
+        let (status, answer) = answer(&reply);
+        assert_eq!(status, 400, "{headers:?}: {answer}");
+        assert!(
+            answer["remedy"]
+                .as_str()
+                .expect("a remedy")
+                .contains("Content-Type"),
+            "{answer}"
+        );
+        running.assert_silent("refused");
+    }
+    let reply = ask(&[("Content-Length", "0")]).await;
+    assert_eq!(answer(&reply).0, 200);
+    running.assert_follows("an empty body is a pass");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_of_some_upstreams_tells_the_plan_of_those() {
+    let cloud = uniform_cloud(1).await;
+    cloud.world().add_upstream(UpstreamKind::Http, "api");
+    let api = UpstreamEntry::http("api", "web-vmss").on_port(8080);
+    let running = Running::start(cloud, &[web(), api]).await;
+    let reply = ask(&running, r#"{"upstreams":["api"],"dry_run":true}"#).await;
+    let (status, report) = answer(&reply);
+    assert_eq!(
+        (
+            status,
+            report["upstreams"].as_array().expect("a list").len()
+        ),
+        (200, 1)
+    );
+    let planned = &report["upstreams"][0]["planned"][0];
+    let address = running.world().addresses("web-vmss", 8080).remove(0);
+    assert_eq!(
+        (&planned["action"], &planned["server"]),
+        (&json!("add"), &json!(address))
+    );
+    assert_eq!(running.writes(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,6 +320,45 @@ async fn a_digest_that_fits_no_held_plan_is_409_and_writes_nothing() {
         assert_eq!(running.writes(), Vec::<String>::new());
     }
     assert_eq!(running.http("web"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_releases_nothing_outside_the_upstreams_that_are_named_with_it() {
+    let cloud = uniform_cloud(3).await;
+    cloud.world().add_upstream(UpstreamKind::Http, "api");
+    let api = UpstreamEntry::http("api", "web-vmss").on_port(8080);
+    let running = Running::start(cloud, &[web(), api]).await;
+    assert_done(&running.event("web-vmss").await, "filled");
+    running.world().scale("web-vmss", 1);
+    running.world().set_capacity("web-vmss", Some(3));
+    let (_, report) = answer(&ask(&running, r#"{"dry_run":true}"#).await);
+    let digests: Vec<&str> = report["upstreams"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|upstream| upstream["digest"].as_str().expect("a digest"))
+        .collect();
+    running.cloud.clear_requests();
+    let body = json!({ "force": digests[0], "upstreams": ["api"] });
+    let (status, refusal) = answer(&ask(&running, &body.to_string()).await);
+    assert_eq!(status, 409, "{refusal}");
+    let error = refusal["error"].as_str().expect("a reason");
+    assert!(
+        error.ends_with(&format!("held now: api {}", digests[1])),
+        "{error}"
+    );
+    assert_eq!(running.writes(), Vec::<String>::new());
+    let body = json!({ "force": digests[1], "upstreams": ["api"] });
+    let (status, report) = answer(&ask(&running, &body.to_string()).await);
+    assert_eq!(
+        (status, &report["upstreams"][0]["outcome"]),
+        (200, &json!("changed"))
+    );
+    assert_eq!(running.http("web").len(), 3, "the other one is still held");
+    assert_eq!(
+        running.http("api"),
+        running.world().addresses("web-vmss", 8080)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,16 @@
 //! `Status`: the last pass and a live reading, for programs and for people.
 
+mod load;
+mod memory;
+mod page;
+mod servers;
+
 use serde_json::{Value, json};
-use simulated_cloud::functions_host::Reply;
-use simulated_cloud::{Fault, Match, UpstreamEntry, UpstreamKind};
+use simulated_cloud::functions_host::{Handler, Reply};
+use simulated_cloud::{Cloud, UpstreamEntry, UpstreamKind};
 
 use super::{assert_done, assert_failed};
-use crate::support::{Running, sorted, uniform_cloud, web};
+use crate::support::{Running, binary, environment, sorted, uniform_cloud, web};
 
 async fn status(running: &Running, headers: &[(&str, &str)]) -> Reply {
     let reply = running.handler.http("Status", "GET", None, headers).await;
@@ -30,6 +35,24 @@ fn page(reply: &Reply) -> String {
     );
     let (_, body) = reply.http_response().expect("a response");
     body.as_str().expect("text").to_owned()
+}
+
+/// The status as JSON.
+async fn read(running: &Running) -> Value {
+    json_body(&status(running, &[]).await)
+}
+
+/// The status as a page.
+async fn read_page(running: &Running) -> String {
+    page(&status(running, &[("Accept", "text/html")]).await)
+}
+
+/// A handler on an App Service instance.
+async fn on_instance(cloud: Cloud, upstreams: &[UpstreamEntry], instance: &str) -> Running {
+    let mut env = environment(&cloud, &cloud.config_yaml(upstreams));
+    env.push(("WEBSITE_INSTANCE_ID".to_owned(), instance.to_owned()));
+    let handler = Handler::spawn(binary(), env).await;
+    Running { cloud, handler }
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -85,50 +108,27 @@ async fn it_tells_the_last_pass_of_each_upstream_beside_what_nginx_has_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_accept_header_chooses_between_json_and_a_page() {
-    let running = Running::start(uniform_cloud(1).await, &[web()]).await;
-    assert_done(&running.event("web-vmss").await, "event");
-    for accept in ["application/json", "*/*", "text/plain"] {
-        json_body(&status(&running, &[("Accept", accept)]).await);
-    }
-    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    for (name, accept) in [
-        ("Accept", browser),
-        ("accept", "text/html"),
-        ("ACCEPT", "Text/HTML"),
-    ] {
-        let page = page(&status(&running, &[(name, accept)]).await);
-        assert!(page.starts_with("<!doctype html>"), "{page}");
-        for address in running.http("web") {
-            assert!(page.contains(&address), "{page}");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_escapes_whatever_others_have_written() {
-    let cloud = uniform_cloud(1).await;
-    let evil = "<img src=x onerror=alert(1)>\"'&";
-    cloud.world().add_upstream(UpstreamKind::Http, evil);
-    let named = UpstreamEntry::http(&json!(evil).to_string(), "web-vmss");
-    let running = Running::start(cloud, &[named]).await;
-    let script = "<script>alert('x')</script>";
-    let fault = Fault::arm_error(403, "AuthorizationFailed", script);
-    running.cloud.fault(Match::arm(), fault, None);
-    let reply = running.event("web-vmss").await;
-    assert_failed(&reply, "forbidden");
-    assert!(reply.logs()[0].contains(script), "{}", reply.text);
-    let page = page(&status(&running, &[("Accept", "text/html")]).await);
+async fn it_says_whose_view_it_is() {
+    let instance = "c6e3b2a1f09d4c55b7a8e0d1c2b3a4f5";
+    let running = on_instance(uniform_cloud(1).await, &[web()], instance).await;
+    let body = read(&running).await;
+    assert_eq!(body["schema"], 1);
+    assert_eq!(body["version"], env!("CARGO_PKG_VERSION"));
+    let process = &body["process"];
+    assert_eq!(process["instance"], "c6e3b2a1");
+    assert_eq!(process["pid"], running.handler.id());
     assert!(
-        !page.contains("<script") && !page.contains("<img"),
-        "{page}"
+        process["started"].as_str().unwrap().ends_with('Z'),
+        "{process}"
     );
-    let escaped = "&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;";
-    assert!(page.contains(escaped), "{page}");
     assert!(
-        page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"),
-        "{page}"
+        process["uptime_seconds"].as_u64().unwrap() < 600,
+        "{process}"
     );
+    let page = read_page(&running).await;
+    let whose = format!("process {} on instance c6e3b2a1", running.handler.id());
+    assert!(page.contains(&whose), "{page}");
+    assert!(!page.contains(instance), "shortened");
 }
 
 #[tokio::test(flavor = "multi_thread")]
