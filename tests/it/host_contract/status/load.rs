@@ -1,7 +1,7 @@
 //! Looking costs little, however many look, and changes nothing for the passes.
 
 use futures::future::join_all;
-use simulated_cloud::{Match, PowerState};
+use simulated_cloud::{Match, PowerState, Service};
 
 use super::*;
 use crate::safety_support::{SET, address_of, asked, filled, tick};
@@ -12,13 +12,15 @@ const BURST: usize = 12;
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_meanwhile_shares_one_reading() {
     let running = filled(uniform_cloud(2).await, &[web()]).await;
+    // A reading takes long enough for all forty to arrive.
+    let latency = std::time::Duration::from_millis(700);
+    running.cloud.set_latency(Service::Arm, latency);
     let gate = running.cloud.gate(Match::arm().path(SET));
     let first = read(&running);
     let rest = async {
         gate.arrived().await;
         let rest = join_all((0..40).map(|_| read(&running)));
         let release = async {
-            // Not before all of them have been sent.
             assert_eq!(running.handler.get("/").await.status, 200);
             gate.release();
         };
