@@ -164,7 +164,7 @@ pub(super) fn reason(origin: &Origin) -> Option<String> {
         Origin::Unread => Some(
             "no instance with this address was seen, and not everything could be read".to_owned(),
         ),
-        Origin::Configured => Some("stands in NGINX's configuration: never changed".to_owned()),
+        Origin::Configured => Some("part of NGINX's configuration: never changed".to_owned()),
         Origin::NotOurs => Some("outside this upstream's `networks`: never changed".to_owned()),
     }
 }

@@ -83,9 +83,8 @@ fn unwrapped(reply: &Reply) -> Option<Response<Body>> {
     }
     let (status, body) = reply.http_response()?;
     let mut response = Response::builder().status(status);
-    let headers = reply.body["Outputs"]["res"]["headers"].as_object()?;
-    for (name, value) in headers {
-        response = response.header(name, value.as_str()?);
+    for (name, value) in reply.http_headers() {
+        response = response.header(name, value);
     }
     response.body(Body::from(body.as_str()?.to_owned())).ok()
 }

@@ -1,17 +1,25 @@
-//! A small control plane for `--serve`: the world, changed and seen with curl.
+//! A small control plane for `--serve`: the world, changed and seen with curl, and the status page as
+//! the Functions host would hand it to a browser.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use simulated_cloud::functions_host::Handler;
 use simulated_cloud::{UpstreamKind, World};
 
 use crate::stage::BACKENDS;
 
 /// The routes.
-pub(crate) fn router(world: World) -> Router {
+pub(crate) fn router(world: World, handler: Arc<Handler>) -> Router {
+    let status = Router::new()
+        .route("/status", get(status))
+        .with_state(handler);
     Router::new()
         .route("/", get(overview))
         .route("/scale/{set}/{count}", post(scale))
@@ -19,12 +27,35 @@ pub(crate) fn router(world: World) -> Router {
         .route("/settle/{set}", post(settle))
         .route("/rotate-key/{key}", post(rotate_key))
         .with_state(world)
+        .merge(status)
 }
 
 type Outcome = Result<Json<Value>, StatusCode>;
 
 async fn overview(State(world): State<World>) -> Json<Value> {
     Json(describe(&world))
+}
+
+/// `GET /api/Status`: the request in the host's envelope, and what the host makes of the reply.
+async fn status(
+    State(handler): State<Arc<Handler>>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, StatusCode> {
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let reply = handler.http("Status", "GET", None, &headers).await;
+    let answer = reply.http_response().filter(|_| reply.succeeded());
+    let (status, body) = answer.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let mut response = Response::builder().status(status);
+    for (name, value) in reply.http_headers() {
+        response = response.header(name, value);
+    }
+    let body = body.as_str().unwrap_or_default().to_owned();
+    response
+        .body(Body::from(body))
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 async fn scale(State(world): State<World>, Path((set, count)): Path<(String, usize)>) -> Outcome {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,7 +29,10 @@ pub(crate) async fn serve(stage: &Stage) -> Result<(), String> {
         )
     );
 
-    let control = axum::serve(listener, control::router(stage.cloud.world()));
+    let control = axum::serve(
+        listener,
+        control::router(stage.cloud.world(), Arc::clone(&stage.handler)),
+    );
     control.await.map_err(|error| error.to_string())
 }
 
@@ -95,6 +99,10 @@ Scale a set, as Azure would (`begin` and `settle` do it in two halves)
 
 Tell the handler, as the Functions host would
   curl -s -X POST {handler}/ReconcileTimer -H 'Content-Type: application/json' -d '{timer}'
+
+See the status page in a browser, or as JSON
+  {control}/status
+  curl -s {control}/status
 
 See what NGINX has, and send it requests
   curl -s {control}/

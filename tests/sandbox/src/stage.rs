@@ -1,6 +1,7 @@
 //! The stage on which both modes play: a cloud with two scale sets, two upstreams, the handler.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use simulated_cloud::functions_host::Handler;
 use simulated_cloud::{Cloud, UpstreamEntry, UpstreamKind};
@@ -40,7 +41,7 @@ pub(crate) const BACKENDS: [Backend; 2] = [ONE, TWO];
 /// Everything that runs.
 pub(crate) struct Stage {
     pub(crate) cloud: Cloud,
-    pub(crate) handler: Handler,
+    pub(crate) handler: Arc<Handler>,
     pub(crate) binary: PathBuf,
     pub(crate) config: PathBuf,
     pub(crate) env: Vec<(String, String)>,
@@ -75,7 +76,7 @@ impl Stage {
         let handler = handler.map_err(|error| error.to_string())?;
         Ok(Self {
             cloud,
-            handler,
+            handler: Arc::new(handler),
             binary: binary.to_owned(),
             config,
             env,

@@ -79,6 +79,16 @@ impl Reply {
             .map(str::to_owned)
     }
 
+    /// The headers of [`Reply::http_response`].
+    #[must_use]
+    pub fn http_headers(&self) -> Vec<(&str, &str)> {
+        let headers = &self.body["Outputs"]["res"]["headers"];
+        let headers = headers.as_object().into_iter().flatten();
+        headers
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)))
+            .collect()
+    }
+
     /// A connection that broke, or a reply that never came.
     pub(super) fn broken(reason: String) -> Self {
         Self {
