@@ -165,3 +165,101 @@ fn bar(class: &str, x: usize, y: usize, height: usize, html: &mut Html) {
         .count(height)
         .raw("\"/>");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::history::History;
+    use super::*;
+    use crate::model::{Kind, ServerAddress, UpstreamKey};
+    use crate::reconcile::{Calls, PassReport, UpstreamReport};
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from(Duration::from_secs(seconds))
+    }
+
+    /// A pass: when, and what it did.
+    type Pass<'a> = (u64, &'a dyn Fn(&mut UpstreamReport));
+
+    /// What a process remembers of passes.
+    fn changes(passes: &[Pass<'_>]) -> Vec<Change> {
+        let mut history = History::default();
+        for (seconds, change) in passes {
+            let key = UpstreamKey {
+                kind: Kind::Http,
+                name: "web".to_owned(),
+            };
+            let mut report = UpstreamReport::new(key, "set".to_owned());
+            change(&mut report);
+            let pass = PassReport {
+                started: Duration::from_secs(*seconds),
+                took: Duration::ZERO,
+                upstreams: vec![report],
+                calls: Calls::default(),
+            };
+            history.note(&pass, "timer");
+        }
+        history.changes().cloned().collect()
+    }
+
+    fn address() -> ServerAddress {
+        ServerAddress::parse("10.0.0.4:80")
+    }
+
+    #[test]
+    fn the_oldest_change_is_in_the_first_slice_and_what_happens_now_in_the_last() {
+        let (begun, now) = (1_000_000, 1_036_000);
+        let changes = changes(&[
+            (begun, &|report| report.added = vec![address(); 3]),
+            (now, &|report| report.removed = vec![address(); 2]),
+        ]);
+        let chart = Chart::new(&changes, at(now));
+        assert_eq!(chart.slices.len(), SLICES);
+        assert_eq!(chart.slices[0].added, 3);
+        assert_eq!(chart.slices[SLICES - 1].removed, 2);
+        assert_eq!((chart.tallest(), chart.slice_seconds), (3, 601));
+        assert!(chart.from <= at(begun));
+        let mut html = Html::default();
+        chart.draw(at(now), &mut html);
+        let html = html.finish();
+        assert_eq!(html.matches("<rect").count(), 2, "{html}");
+        let words = "In the last 10 h: 3 servers added, 0 updated, 2 removed or drained;";
+        assert!(html.contains(words), "{html}");
+    }
+
+    #[test]
+    fn what_lasts_is_marked_from_its_first_pass_to_its_last() {
+        let failing: &dyn Fn(&mut UpstreamReport) = &|report| report.fail("timeout", "no answer");
+        let ticks: Vec<Pass<'_>> = (0..30)
+            .map(|minute| (1_000_000 + minute * 60, failing))
+            .collect();
+        let now = at(1_000_000 + 3_599);
+        let chart = Chart::new(&changes(&ticks), now);
+        let marked: Vec<usize> = (0..SLICES)
+            .filter(|place| chart.slices[*place].failed)
+            .collect();
+        // Half of the hour, without a gap.
+        assert!((29..=31).contains(&marked.len()), "{marked:?}");
+        assert!(
+            marked.windows(2).all(|pair| pair[1] == pair[0] + 1),
+            "{marked:?}"
+        );
+        assert_eq!(marked[0], 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_draws_nothing_outside() {
+        let changes = changes(&[
+            (2_000_000, &|report| report.added = vec![address()]),
+            (1_000_000, &|report| report.updated = vec![address()]),
+        ]);
+        let chart = Chart::new(&changes, at(1_500_000));
+        let sum: usize = chart
+            .slices
+            .iter()
+            .map(|slice| slice.added + slice.updated)
+            .sum();
+        assert_eq!(sum, 2);
+    }
+}

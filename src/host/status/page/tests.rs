@@ -143,8 +143,7 @@ proptest! {
             history.note(&live, "timer");
             let mut upstreams = upstreams(&["web", "other"]);
             upstreams[0].key.name = name.to_owned();
-            let html = rendered(&upstreams, &history, &Reading::Live(std::sync::Arc::new(live)));
-            html
+            rendered(&upstreams, &history, &Reading::Live(std::sync::Arc::new(live)))
         };
         let (evil, harmless) = (with(&name, &message), with("web", "x"));
         let strip = |html: &str| -> Vec<String> {

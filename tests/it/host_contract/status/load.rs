@@ -104,12 +104,15 @@ async fn looking_at_another_hands_drain_does_not_make_a_pass_write() {
     let address = address_of(&world, "web-vmss", 0);
     let drain = |on: bool| {
         world.change_server(UpstreamKind::Http, "web", &address, |server| {
-            server.drain = on
+            server.drain = on;
         });
     };
     drain(true);
     let body = read(&running).await;
-    assert_eq!(texts(&body["upstreams"][0]["draining"]), [address.clone()]);
+    assert_eq!(
+        texts(&body["upstreams"][0]["draining"]),
+        std::slice::from_ref(&address)
+    );
     drain(false);
     tick(&running).await;
     assert_eq!(running.writes(), Vec::<String>::new());

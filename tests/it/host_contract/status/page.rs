@@ -145,7 +145,7 @@ async fn marks_that_turn_a_text_around_are_made_visible() {
         Server::at("\u{202e}gpj.example:80"),
     );
     world.change("web-vmss", 0, |instance| {
-        instance.name = "a\u{2067}b".to_owned()
+        instance.name = "a\u{2067}b".to_owned();
     });
     let page = read_page(&running).await;
     assert!(page.contains("\\u{202e}gpj.example"), "{page}");

@@ -33,10 +33,10 @@ async fn each_server_has_nginxs_state_and_its_instance_and_phase() {
     }
     world.set_active(UpstreamKind::Http, "web", &at(0), Some(7));
     world.change_server(UpstreamKind::Http, "web", &at(4), |server| {
-        server.down = true
+        server.down = true;
     });
     world.change_server(UpstreamKind::Http, "web", &at(0), |server| {
-        server.backup = true
+        server.backup = true;
     });
     world.set_power("web-vmss", 5, PowerState::Deallocating);
     let body = read(&running).await;
