@@ -11,7 +11,7 @@ use super::SecretId;
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let bad = || {
         format!(
-            "`{}` is not a duration: use e.g. `5s`, `500ms` or `1m30s`",
+            "`{}` is not a duration: use e.g. `5s` or `1m30s`",
             text.escape_debug()
         )
     };
@@ -62,7 +62,12 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Reads an absolute http(s) URL without credentials, query and fragment.
 pub(super) fn plain_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            "not a URL: it must begin with `https://`".to_owned()
+        }
+        error => format!("not a URL: {error}"),
+    })?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err(format!("`{}` is not https", url.scheme()));
     }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use nginx_vmss_sync::config::{
-    Config, ConfigError, Environment, KEYS, Key, UPSTREAM_KEYS, parse,
-};
+use nginx_vmss_sync::config::{Config, ConfigError, Environment, KEYS, Key, UPSTREAM_KEYS, parse};
 
 use super::markdown::{Block, Page, as_code, code, codes};
 use super::source::literals;
@@ -73,7 +71,10 @@ fn every_key_has_its_row_with_the_default_of_the_code_and_an_example_that_is_acc
     let page = page(PAGE);
     for (name, keys) in [("keys", &KEYS[..]), ("upstream keys", &UPSTREAM_KEYS[..])] {
         let rows = page.rows(name);
-        let named: Vec<&str> = rows.iter().filter_map(|(_, cells)| code(&cells[0])).collect();
+        let named: Vec<&str> = rows
+            .iter()
+            .filter_map(|(_, cells)| code(&cells[0]))
+            .collect();
         let wanted: BTreeSet<&str> = keys.iter().map(|key| key.name).collect();
         assert_eq!(named.len(), wanted.len(), "{named:?}");
         assert_eq!(named.iter().copied().collect::<BTreeSet<_>>(), wanted);
@@ -122,9 +123,14 @@ fn every_refused_input_is_refused_with_the_message_that_is_told() {
             let told = told.join("<br>");
             if updating() {
                 let old = format!("| {} | {} |", cells[0], cells[1]);
-                page.text = page.text.replace(&old, &format!("| {} | {told} |", cells[0]));
+                page.text = page
+                    .text
+                    .replace(&old, &format!("| {} | {told} |", cells[0]));
             } else {
-                assert_eq!(cells[1], told, "{at}: run UPDATE_DOCS=1 cargo test --test docs");
+                assert_eq!(
+                    cells[1], told,
+                    "{at}: run UPDATE_DOCS=1 cargo test --test docs"
+                );
             }
         }
     }
@@ -159,21 +165,29 @@ fn every_yaml_document_is_accepted() {
 
 #[test]
 fn every_yaml_block_of_the_reference_is_a_whole_document_or_one_that_is_refused() {
-    let page = page(PAGE);
-    for block in yaml(&page) {
+    let mut page = page(PAGE);
+    let blocks = page.blocks();
+    for (place, block) in blocks.iter().enumerate() {
         let at = page.at(block.line);
         match block.info.as_str() {
             "yaml" => assert!(block.text.contains("upstreams:"), "{at}"),
             "yaml refused" => {
-                let mut blocks = page.blocks().into_iter();
-                blocks.find(|other| *other == block).unwrap();
-                let told = blocks.next().unwrap_or_else(|| panic!("{at}: no problems"));
+                let told = &blocks[place + 1];
                 let error = read(&block.text).expect_err(&at);
-                let told: Vec<&str> = told.text.lines().collect();
-                assert_eq!(error.lines(), told, "{at}");
+                let problems = error.lines().join("\n") + "\n";
+                if updating() {
+                    let old = format!("{}```\n\n```text\n{}```", block.text, told.text);
+                    let new = format!("{}```\n\n```text\n{problems}```", block.text);
+                    page.text = page.text.replace(&old, &new);
+                } else {
+                    assert_eq!(told.text, problems, "{at}");
+                }
             }
-            info => panic!("{at}: {info}"),
+            info => assert!(!info.starts_with("yaml"), "{at}: {info}"),
         }
+    }
+    if updating() {
+        std::fs::write(&page.path, &page.text).unwrap();
     }
 }
 
@@ -213,12 +227,20 @@ fn every_variable_of_the_reference_is_one_that_something_reads() {
     let rows = page.rows("environment");
     assert!(rows.len() > 9, "only {} rows were found", rows.len());
     let mut known = literals().join("\n");
-    for file in ["host.json", "local.settings.sample.json", "function-app/ReconcileTimer/function.json"] {
+    for file in [
+        "host.json",
+        "local.settings.sample.json",
+        "function-app/ReconcileTimer/function.json",
+    ] {
         known += &std::fs::read_to_string(root().join(file)).unwrap();
     }
     for (line, cells) in rows {
         for name in codes(&cells[0]) {
-            assert!(known.contains(name), "{}: nothing reads {name}", page.at(line));
+            assert!(
+                known.contains(name),
+                "{}: nothing reads {name}",
+                page.at(line)
+            );
         }
     }
 }

@@ -31,7 +31,8 @@ fn broken(page: &Page, target: &str) -> Option<String> {
         let coming = COMING.iter().map(|coming| root().join(coming));
         let mut coming = coming.filter(|coming| !coming.exists());
         let wanted = normal(&path);
-        return (!coming.any(|coming| coming == wanted)).then(|| "there is no such file".to_owned());
+        return (!coming.any(|coming| coming == wanted))
+            .then(|| "there is no such file".to_owned());
     };
     if !path.starts_with(root().canonicalize().unwrap()) {
         return Some("it leads out of the repository".to_owned());
@@ -40,7 +41,8 @@ fn broken(page: &Page, target: &str) -> Option<String> {
         return None;
     }
     let anchors = Page::read(&path).anchors();
-    (!anchors.iter().any(|known| known == anchor)).then(|| format!("there is no heading `{anchor}`"))
+    (!anchors.iter().any(|known| known == anchor))
+        .then(|| format!("there is no heading `{anchor}`"))
 }
 
 /// The path without `..`, for one that does not exist.
@@ -86,7 +88,12 @@ fn a_link_that_leads_nowhere_is_found_out() {
     ] {
         assert!(broken(&index, bad).is_some(), "{bad}");
     }
-    for good in ["configuration.md", "../README.md#configuration", "../src", "#documents"] {
+    for good in [
+        "configuration.md",
+        "../README.md#configuration",
+        "../src",
+        "#documents",
+    ] {
         assert_eq!(broken(&index, good), None, "{good}");
     }
 }
@@ -94,7 +101,11 @@ fn a_link_that_leads_nowhere_is_found_out() {
 #[test]
 fn the_index_names_every_page_and_the_readme_names_the_index() {
     let index = page("docs/README.md");
-    let named: Vec<String> = index.links().into_iter().map(|(_, target)| target).collect();
+    let named: Vec<String> = index
+        .links()
+        .into_iter()
+        .map(|(_, target)| target)
+        .collect();
     for path in super::files(&root().join("docs"), "md") {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let known = name == "README.md" || named.contains(&name);

@@ -122,14 +122,19 @@ impl Page {
     /// The cells of the table rows between `<!-- name -->` and `<!-- end of name -->`, without the
     /// head; there may be several tables and headings between the markers.
     pub(crate) fn rows(&self, name: &str) -> Vec<(usize, Vec<String>)> {
-        let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- end of {name} -->"));
+        let (begin, end) = (
+            format!("<!-- {name} -->"),
+            format!("<!-- end of {name} -->"),
+        );
         let prose = self.prose();
         let inside = prose.iter().skip_while(|(_, line)| *line != begin);
         let inside: Vec<_> = inside.take_while(|(_, line)| *line != end).collect();
         assert!(!inside.is_empty(), "{} has no {begin}", self.at(0));
         let mut rows = Vec::new();
         for pair in inside.windows(2) {
-            let [(_, line), (_, next)] = pair else { continue };
+            let [(_, line), (_, next)] = pair else {
+                continue;
+            };
             let is_rule = |line: &str| line.starts_with("| ---");
             if line.starts_with('|') && !is_rule(line) && !is_rule(next) {
                 rows.push(cells(pair[0]));
@@ -190,7 +195,9 @@ fn slug(heading: &str) -> String {
     // A link counts by its text.
     while let (Some(open), Some(target)) = (plain.find('['), between(&plain, "](", ")")) {
         let link = format!("]({target})");
-        let Some(close) = plain.find(&link) else { break };
+        let Some(close) = plain.find(&link) else {
+            break;
+        };
         plain.replace_range(close..close + link.len(), "");
         plain.remove(open);
     }
@@ -213,12 +220,16 @@ mod tests {
     #[test]
     fn headings_have_githubs_anchors() {
         let text = "# A `b.c` & d: e_f-g\n## [x](y.md) z\n## X z\n```sh\n# no heading\n```\n<a id=\"here\"></a>\n#hash\n";
-        assert_eq!(page(text).anchors(), ["a-bc--d-e_f-g", "x-z", "x-z-1", "here"]);
+        assert_eq!(
+            page(text).anchors(),
+            ["a-bc--d-e_f-g", "x-z", "x-z-1", "here"]
+        );
     }
 
     #[test]
     fn links_are_found_outside_code_only() {
-        let text = "[a](b.md#c) `[no](x)` ![i](i.svg \"t\")\n```text\n[no](y)\n```\n<img src=\"p.png\">\n";
+        let text =
+            "[a](b.md#c) `[no](x)` ![i](i.svg \"t\")\n```text\n[no](y)\n```\n<img src=\"p.png\">\n";
         let links: Vec<_> = page(text).links();
         let expected = [(1, "b.md#c"), (1, "i.svg"), (5, "p.png")];
         assert_eq!(links, expected.map(|(line, to)| (line, to.to_owned())));
@@ -238,7 +249,11 @@ mod tests {
     #[test]
     fn rows_are_those_between_the_markers() {
         let text = "| no |\n<!-- t -->\n| a | b |\n| --- | --- |\n| 1 | `x` |\n\n| 2 | y |\n<!-- end of t -->\n| no |\n";
-        let rows: Vec<_> = page(text).rows("t").into_iter().map(|(_, cells)| cells).collect();
+        let rows: Vec<_> = page(text)
+            .rows("t")
+            .into_iter()
+            .map(|(_, cells)| cells)
+            .collect();
         assert_eq!(rows, [["1", "`x`"], ["2", "y"]]);
     }
 }

@@ -62,8 +62,13 @@ fn problem(quoted: &str, literals: &[String]) -> Option<String> {
     }
     let shown = |literal: &String| literal.replace(ANYTHING, &VARIES.to_string());
     let likeness = |literal: &String| strsim::normalized_levenshtein(&shown(literal), quoted);
-    let nearest = literals.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    Some(format!("the source has no such text; the nearest is: {:?}", nearest.map(shown)))
+    let nearest = literals
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    Some(format!(
+        "the source has no such text; the nearest is: {:?}",
+        nearest.map(shown)
+    ))
 }
 
 #[test]
@@ -159,7 +164,9 @@ fn failure_kinds() -> BTreeSet<String> {
     let mut kinds = BTreeSet::new();
     for path in ["src/reconcile.rs", "src/model/instance.rs"] {
         let text = std::fs::read_to_string(root().join(path)).unwrap();
-        let after = text.split("pub const fn name(self) -> &'static str {").nth(1);
+        let after = text
+            .split("pub const fn name(self) -> &'static str {")
+            .nth(1);
         let names = after.unwrap().split("\n    }\n").next().unwrap();
         kinds.extend(names.split('"').skip(1).step_by(2).map(str::to_owned));
     }
@@ -176,7 +183,10 @@ fn failure_kinds() -> BTreeSet<String> {
 fn every_kind_of_failure_is_in_the_table() {
     let kinds = failure_kinds();
     for known in ["throttled", "upstream_static", "adds_failed", "not_listed"] {
-        assert!(kinds.contains(known), "{known} was not read from the source");
+        assert!(
+            kinds.contains(known),
+            "{known} was not read from the source"
+        );
     }
     let page = page("docs/troubleshooting.md");
     let rows = page.rows("failures");

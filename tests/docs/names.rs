@@ -32,7 +32,11 @@ fn every_test_that_a_claim_names_exists() {
         assert!(!what.is_empty() && !theirs.is_empty() && !ours.is_empty());
         if held != "–" {
             let name = code(held).unwrap_or_else(|| panic!("{}: {held}", page.at(line)));
-            assert!(tests.contains(name), "{}: there is no test {name}", page.at(line));
+            assert!(
+                tests.contains(name),
+                "{}: there is no test {name}",
+                page.at(line)
+            );
         }
     }
     assert!(!tests.contains("no_such_test_exists_here"));

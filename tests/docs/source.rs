@@ -79,7 +79,9 @@ fn open(literal: &str) -> String {
         rest = &rest[brace..];
         let inner = rest.strip_prefix('{').and_then(|rest| rest.split_once('}'));
         let placeholder = inner.filter(|(inner, _)| {
-            inner.chars().all(|c| c.is_ascii_alphanumeric() || "_:?#.".contains(c))
+            inner
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_:?#.".contains(c))
         });
         if rest.starts_with("{{") || rest.starts_with("}}") {
             opened.push_str(&rest[..1]);

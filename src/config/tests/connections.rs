@@ -75,7 +75,7 @@ fn the_platforms_metadata_services_are_no_endpoint() {
 #[test]
 fn an_endpoint_that_is_no_plain_url_is_refused() {
     for (url, problem) in [
-        ("lb.example", "not a URL: relative URL without a base"),
+        ("lb.example", "not a URL: it must begin with `https://`"),
         ("ftp://lb.example/", "`ftp` is not https"),
         (
             "https://user:secret@lb.example/",
@@ -111,7 +111,7 @@ fn resource_manager_is_an_https_origin() {
     for (url, problem) in [
         ("http://localhost/", "must be https: a token is sent there"),
         ("https://arm.example/x", "must not have a path"),
-        ("arm.example", "not a URL: relative URL without a base"),
+        ("arm.example", "not a URL: it must begin with `https://`"),
     ] {
         let text = with(&format!("resource_manager_endpoint: {url}"));
         assert_eq!(

@@ -57,7 +57,10 @@ impl Stage {
         let (_, digest) = line.rsplit_once("Digest: ").unwrap();
         let body = format!("{{\"force\":\"{digest}\"}}");
         let typed = [("content-type", "application/json")];
-        let reply = self.handler.http("Reconcile", "POST", Some(&body), &typed).await;
+        let reply = self
+            .handler
+            .http("Reconcile", "POST", Some(&body), &typed)
+            .await;
         self.lines.extend(reply.logs());
     }
 
