@@ -96,7 +96,7 @@ fn a_message_that_the_program_does_not_have_is_found_out() {
     for good in [
         "no pass finished in time; what it did not reach is done by the next one",
         "scale set … was not found in resource group …",
-        "…: forbidden; grant the identity `…` at … (…)",
+        "…forbidden; grant the identity `…` at …(…)",
     ] {
         assert!(known(good), "{good}");
     }
@@ -108,7 +108,7 @@ fn a_message_that_the_program_does_not_have_is_found_out() {
         // The end is missing, and nothing says so.
         "no pass finished in time",
         // A value stands where the program puts one in.
-        "…: forbidden; grant the identity `Microsoft.Compute/virtualMachines/read` at … (…)",
+        "…forbidden; grant the identity `Microsoft.Compute/virtualMachines/read` at …(…)",
         // Two messages as one.
         "no pass finished in time … the list of network interfaces lacks …",
         // Nearly nothing is left.
