@@ -9,7 +9,7 @@ use super::source::{ANYTHING, literals};
 use super::{page, root};
 
 /// The pages whose blocks marked `log` are held against the source.
-pub(crate) const PAGES: [&str; 5] = [
+const PAGES: [&str; 5] = [
     "docs/compared-with-nginx-asg-sync.md",
     "docs/configuration.md",
     "docs/faq.md",
