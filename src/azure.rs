@@ -9,11 +9,14 @@ mod flexible;
 mod gate;
 mod key_vault;
 mod listing;
+mod observe;
 mod resource_manager;
 mod scale_set;
 mod transport;
 mod uniform;
 pub mod wire;
+
+use crate::telemetry::{clean, without_ephemera};
 
 pub use credential::{Identity, IdentityKind};
 pub use key_vault::KeyVault;
@@ -21,17 +24,19 @@ pub use resource_manager::ResourceManager;
 pub use scale_set::ScaleSets;
 pub use transport::{Transports, USER_AGENT, http_client};
 
-/// The error chain of the SDK in one line, cut short, without control characters: its outermost
-/// message alone often says nothing, and a proxy's page must not fill the log.
+/// The error chain of the SDK in one line, cut short, without control characters and without what
+/// differs in every answer: its outermost message alone often says nothing, a proxy's page must not
+/// fill the log, and the same reason must be the same line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let part = crate::telemetry::clean(&error.to_string(), 300);
+        let part = without_ephemera(&error.to_string());
+        let part = clean(&part, 300);
         if !part.is_empty() && !parts.iter().any(|known| known.contains(&part)) {
             parts.push(part);
         }
         next = error.source();
     }
-    crate::telemetry::clean(&parts.join(": "), 600)
+    clean(&parts.join(": "), 600)
 }

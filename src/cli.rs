@@ -14,7 +14,7 @@ use clap::Parser as _;
 pub use options::{Command, Common, Format, Options, normalize};
 
 use crate::config::{Config, Environment};
-use crate::telemetry::{self, LogTarget};
+use crate::telemetry::{self, LogTarget, Trigger};
 
 /// Runs the program with the process's arguments.
 ///
@@ -58,12 +58,26 @@ pub async fn run(arguments: Vec<String>) -> anyhow::Result<ExitCode> {
         Some(path) => format!("the log file {} cannot be opened", path.display()),
         None => "the log cannot be started".to_owned(),
     })?;
-    match (command, listener) {
-        (Command::Serve, Some(listener)) => serve::serve(listener, &common).await,
-        (Command::Serve, None) => anyhow::bail!("there is no listener"),
-        (Command::Sync { watch }, _) => sync::sync(&load(&common)?, watch, &common).await,
-        (Command::Plan { format }, _) => plan::plan(&load(&common)?, format).await,
-        (Command::Check { format }, _) => check::check(&common, format).await,
+    if let Some(listener) = listener {
+        return serve::serve(listener, &common).await;
+    }
+    let (trigger, span) = match command {
+        Command::Serve => anyhow::bail!("there is no listener"),
+        Command::Sync { watch } => (Trigger::Sync, (!watch).then_some("sync")),
+        Command::Plan { .. } => (Trigger::Plan, Some("plan")),
+        Command::Check { .. } => (Trigger::Check, Some("check")),
+    };
+    let ended = telemetry::command(trigger, span, run_command(command, &common)).await;
+    telemetry::finish().await;
+    ended
+}
+
+async fn run_command(command: Command, common: &Common) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve => anyhow::bail!("there is no listener"),
+        Command::Sync { watch } => sync::sync(&load(common)?, watch, common).await,
+        Command::Plan { format } => plan::plan(&load(common)?, format).await,
+        Command::Check { format } => check::check(common, format).await,
     }
 }
 

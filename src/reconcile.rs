@@ -10,6 +10,7 @@ mod drains;
 mod flight;
 mod pass;
 mod report;
+mod streaks;
 mod survey;
 
 use std::collections::BTreeSet;

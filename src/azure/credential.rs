@@ -18,6 +18,7 @@ use azure_identity::{
 };
 
 use super::Transports;
+use crate::telemetry::Service;
 
 /// The chassis tag that every Azure virtual machine carries (the marker cloud-init looks for).
 const AZURE_CHASSIS_TAG: &str = "7783-7084-3265-9085-8269-3286-77";
@@ -151,7 +152,7 @@ impl Identity {
         });
         ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
             user_assigned_id: self.client_id.clone().map(UserAssignedId::ClientId),
-            client_options: self.transports.options(retry),
+            client_options: self.transports.options(Service::Identity, retry),
         }))
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Identity, Transports, chain};
 use crate::config::{SecretId, is_loopback};
+use crate::telemetry::Service;
 
 /// A vault answers in milliseconds; this leaves room for the token.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +55,7 @@ impl KeyVault {
             ..ExponentialRetryOptions::default()
         });
         let options = SecretClientOptions {
-            client_options: transports.options(retry),
+            client_options: transports.options(Service::KeyVault, retry),
             // The check that the vault belongs to the audience it asks a token for compares host
             // names, which a vault on this machine (tests, emulators) does not have.
             verify_challenge_resource: Some(!is_loopback(&id.vault)),

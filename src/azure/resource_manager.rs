@@ -16,12 +16,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use url::Url;
 
-use super::gate::{Gate, Scope};
+use super::gate::{Gate, Scope, Until};
+use super::observe::Resent;
 use super::wire::ErrorBody;
 use super::{Identity, Transports, chain};
 use crate::config;
 use crate::model::{ReadFailure, ReadFailureKind};
-use crate::telemetry::clean;
+use crate::telemetry::{Service, clean};
 
 /// One call at most, token included; well inside an event's 25 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
@@ -65,7 +66,7 @@ impl ResourceManager {
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
             option_env!("CARGO_PKG_VERSION"),
-            transports.options(RetryOptions::none()),
+            transports.options(Service::ResourceManager, RetryOptions::none()),
             vec![],
             vec![bearer],
             None,
@@ -97,7 +98,7 @@ impl ResourceManager {
             tried += 1;
             let until = deadline.min(Instant::now() + CALL_TIMEOUT);
             let generation = self.identity.generation();
-            let answer = match timeout_at(until, self.send(url)).await {
+            let answer = match timeout_at(until, self.send(url, tried - 1)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(failure(
                     ReadFailureKind::Timeout,
@@ -157,22 +158,21 @@ impl ResourceManager {
         deadline: Instant,
     ) -> Result<(), ReadFailure> {
         while let Some(until) = self.gate.closed_until(subscription(url), url.path()) {
-            if until >= deadline {
-                let left = until.saturating_duration_since(Instant::now()).as_secs() + 1;
+            if until.at >= deadline {
                 return Err(failure(
                     ReadFailureKind::Throttled,
                     format!(
-                        "{}: Azure throttles this; it asked not to be called for another {left} s",
+                        "{}: Azure throttles this; it asked not to be called before {until}",
                         permission.what
                     ),
                 ));
             }
-            sleep_until(until).await;
+            sleep_until(until.at).await;
         }
         Ok(())
     }
 
-    async fn send(&self, url: &Url) -> Result<RawResponse, ReadFailure> {
+    async fn send(&self, url: &Url, resent: u32) -> Result<RawResponse, ReadFailure> {
         let _permit = self.permits.acquire().await.map_err(|_| {
             failure(
                 ReadFailureKind::Connection,
@@ -185,8 +185,9 @@ impl ResourceManager {
             skip_checks: true,
             ..PipelineSendOptions::default()
         };
+        let context = Context::new().with_value(Resent(resent));
         self.pipeline
-            .send(&Context::default(), &mut request, Some(options))
+            .send(&context, &mut request, Some(options))
             .await
             .map_err(|error| self.transport_failure(&error))
     }
@@ -267,7 +268,7 @@ impl ResourceManager {
                     } else {
                         Scope::Path(url.path().to_owned())
                     };
-                    self.gate.close(scope, Instant::now() + wait);
+                    self.gate.close(scope, Until::after(wait));
                 }
                 let kind = if status == 429 {
                     ReadFailureKind::Throttled

@@ -10,7 +10,9 @@ use azure_core::http::{
 };
 use futures::StreamExt as _;
 
+use super::observe::Observed;
 use crate::reconcile::count_azure;
+use crate::telemetry::Service;
 
 /// What this program calls itself in `User-Agent`.
 pub const USER_AGENT: &str = concat!("nginx-vmss-sync/", env!("CARGO_PKG_VERSION"));
@@ -53,10 +55,11 @@ impl Transports {
         }
     }
 
-    /// SDK options with this transport and `retry`.
+    /// SDK options with this transport and `retry`, for calls to `service`.
     #[must_use]
-    pub fn options(&self, retry: RetryOptions) -> ClientOptions {
+    pub fn options(&self, service: Service, retry: RetryOptions) -> ClientOptions {
         ClientOptions {
+            per_try_policies: vec![Arc::new(Observed(service))],
             transport: Some(Transport::new(Arc::new(self.clone()))),
             retry,
             user_agent: UserAgentOptions {

@@ -21,7 +21,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
                        AZURE_CLIENT_ID              a user-assigned managed identity\n  \
                        AZURE_TOKEN_CREDENTIALS      ManagedIdentityCredential, or dev for the Azure CLI or azd login\n  \
                        SSL_CERT_FILE                trust store of all outgoing connections\n  \
-                       RUST_LOG, LOG_FORMAT         what is logged, and as `text` or `json`\n\n\
+                       RUST_LOG, LOG_FORMAT         what is logged, and as `text` or `json`\n  \
+                       OTEL_EXPORTER_OTLP_ENDPOINT  where traces and metrics go; other OTEL_ variables are followed\n\n\
                        nginx-asg-sync's spellings are understood: -config_path PATH, -config_path=PATH,\n\
                        config_path=PATH, -log_path PATH, -log_path=PATH, log_path=PATH"
 )]

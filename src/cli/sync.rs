@@ -80,6 +80,6 @@ fn tell(report: &PassReport, common: &Common, all: bool) {
     }
     // On a terminal the lines stand on standard output already.
     if common.log_path.is_some() {
-        report.log("sync", "-");
+        report.log();
     }
 }

@@ -6,13 +6,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::status::CONTENT_SECURITY_POLICY;
-use crate::telemetry::clean;
+use crate::telemetry::{TraceParent, clean};
 
 /// One invocation.
 #[derive(Debug)]
 pub(super) struct Invocation {
     /// The host's id of it, for the log.
     pub(super) id: String,
+    /// The W3C trace context it belongs to.
+    pub(super) parent: TraceParent,
     /// The trigger data by binding name; `None` where the body is not an invocation.
     pub(super) data: Option<Map<String, Value>>,
 }
@@ -30,10 +32,9 @@ impl Invocation {
             .and_then(|value| value.to_str().ok())
             .map_or_else(|| "-".to_owned(), |id| clean(id, 64));
         let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-        Self {
-            id,
-            data: envelope.map(|envelope| envelope.data),
-        }
+        let data = envelope.map(|envelope| envelope.data);
+        let parent = parent(headers, data.as_ref());
+        Self { id, parent, data }
     }
 
     /// The value of a binding. The host encodes whatever is not an object as a JSON text, so a text
@@ -46,6 +47,31 @@ impl Invocation {
             }
             _ => Some(value.clone()),
         }
+    }
+}
+
+/// The trace context of the host's own request, whose span is the nearest; else that of the HTTP
+/// trigger's caller.
+fn parent(headers: &HeaderMap, data: Option<&Map<String, Value>>) -> TraceParent {
+    let own = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    if let Some(traceparent) = own("traceparent") {
+        return TraceParent {
+            traceparent: Some(traceparent),
+            tracestate: own("tracestate"),
+        };
+    }
+    let callers = data.and_then(|data| data.values().find_map(|value| value.get("Headers")));
+    let callers = |name: &str| {
+        let headers = callers?.as_object()?;
+        let (_, value) = headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+        let value = value.get(0).unwrap_or(value);
+        value.as_str().map(str::to_owned)
+    };
+    TraceParent {
+        traceparent: callers("traceparent"),
+        tracestate: callers("tracestate"),
     }
 }
 

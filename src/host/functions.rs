@@ -14,7 +14,7 @@ use super::report_json;
 use super::status::{History, LiveReadings, Reading, Status};
 use crate::config::ConfigError;
 use crate::reconcile::{Flight, Intent, NoReport, Outcome, PassReport, Reconciler, Request, Scope};
-use crate::telemetry::clean;
+use crate::telemetry::{Origin, clean};
 
 /// An event's reply is due well before Event Grid gives up at 30 s.
 const EVENT_DEADLINE: Duration = Duration::from_secs(25);
@@ -103,31 +103,27 @@ impl App {
         match read {
             EventMeaning::LookAt(keys) => {
                 let scope = Scope::Only(keys);
-                self.pass(ready, scope, deadline, "event", &call.id).await.0
+                self.pass(ready, scope, deadline).await.0
             }
             EventMeaning::NothingOfOurs => {
-                tracing::debug!(invocation = call.id, "the event is about something else");
+                tracing::debug!("the event is about something else");
                 Reply::done(vec![
                     "The event is about something else: nothing to do".to_owned(),
                 ])
             }
             EventMeaning::Unreadable(why) => {
                 let line = format!("The event cannot be read and is dropped: {why}");
-                tracing::warn!(invocation = call.id, "{line}");
+                tracing::warn!("{line}");
                 Reply::done(vec![line])
             }
         }
     }
 
     /// `ReconcileTimer`: time for a look at everything, whatever the tick's body says.
-    pub(super) async fn timer(self: Arc<Self>, call: Invocation) -> Reply {
+    pub(super) async fn timer(self: Arc<Self>, _: Invocation) -> Reply {
         let deadline = Instant::now() + TIMER_DEADLINE;
         match self.ready().await {
-            Ok(ready) => {
-                self.pass(ready, Scope::All, deadline, "timer", &call.id)
-                    .await
-                    .0
-            }
+            Ok(ready) => self.pass(ready, Scope::All, deadline).await.0,
             Err(reply) => reply,
         }
     }
@@ -148,10 +144,7 @@ impl App {
             }
         };
         let (reply, report) = match asked.intent {
-            Intent::Apply => {
-                self.pass(ready, asked.scope, deadline, "request", &call.id)
-                    .await
-            }
+            Intent::Apply => self.pass(ready, asked.scope, deadline).await,
             intent => {
                 let reconciler = Arc::clone(&ready.reconciler);
                 let _turn = match timeout_at(deadline, ready.flight.turn()).await {
@@ -160,7 +153,7 @@ impl App {
                 };
                 let report = Arc::new(reconciler.pass(&asked.scope, &intent, deadline).await);
                 if intent != Intent::Show {
-                    self.tell(&report, "request", &call.id);
+                    self.tell(&report);
                 }
                 if let Intent::Force(digest) = &intent
                     && !report.upstreams.iter().any(|upstream| upstream.forced)
@@ -198,7 +191,7 @@ impl App {
         let reading = ready.readings.read().await;
         if let Reading::None(error @ NoReport::Panicked(_)) = &reading {
             let line = clean(&error.to_string(), 300);
-            tracing::error!(invocation = call.id, "{line}");
+            tracing::error!("{line}");
             return Reply::failed(vec![line]);
         }
         let request = call.binding("req");
@@ -210,16 +203,16 @@ impl App {
     }
 
     /// Logs and remembers a pass, once, however many share it.
-    fn tell(&self, report: &Arc<PassReport>, trigger: &'static str, invocation: &str) {
+    fn tell(&self, report: &Arc<PassReport>) {
         if let Ok(mut told) = self.told.lock() {
             if told.as_ref().is_some_and(|last| Arc::ptr_eq(last, report)) {
                 return;
             }
             *told = Some(Arc::clone(report));
         }
-        report.log(trigger, invocation);
+        report.log();
         if let Ok(mut history) = self.history.lock() {
-            history.note(report, trigger);
+            history.note(report, trigger(report.origin.as_ref()));
         }
     }
 
@@ -228,24 +221,30 @@ impl App {
         ready: &Ready,
         scope: Scope,
         deadline: Instant,
-        trigger: &'static str,
-        invocation: &str,
     ) -> (Reply, Option<Arc<PassReport>>) {
         match ready.flight.ask(Request { scope, deadline }).await {
             Ok(report) => {
-                self.tell(&report, trigger, invocation);
+                self.tell(&report);
                 (outcome_reply(&report), Some(report))
             }
             Err(error @ (NoReport::DeadlinePassed | NoReport::Panicked(_))) => {
                 let line = clean(&error.to_string(), 300);
-                tracing::error!(trigger, invocation, "{line}");
+                match error {
+                    NoReport::DeadlinePassed => tracing::warn!("{line}"),
+                    NoReport::Panicked(_) => tracing::error!("{line}"),
+                }
                 if let Ok(mut history) = self.history.lock() {
-                    history.note_unfinished(trigger, &line);
+                    history.note_unfinished(trigger(Origin::current().as_ref()), &line);
                 }
                 (Reply::failed(vec![line]), None)
             }
         }
     }
+}
+
+/// What began a pass, for the history.
+fn trigger(origin: Option<&Origin>) -> &'static str {
+    origin.map_or("unknown", |origin| origin.trigger.name())
 }
 
 fn outcome_reply(report: &PassReport) -> Reply {

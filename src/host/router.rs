@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::envelope::{Invocation, Reply};
 use super::functions::App;
+use crate::telemetry;
 
 /// Event Grid's megabyte arrives twice in one invocation (`Data` and `Metadata`), with escapes.
 pub const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
@@ -23,9 +24,9 @@ type Function = fn(Arc<App>, Invocation) -> futures::future::BoxFuture<'static, 
 
 /// The router of the handler.
 pub fn router(app: Arc<App>) -> Router {
-    let function = |function: Function| {
+    let function = |name: &'static str, function: Function| {
         post(move |State(app): State<Arc<App>>, request: Request<Body>| {
-            invoke(app, request, function)
+            invoke(app, request, name, function)
         })
     };
     Router::new()
@@ -35,17 +36,22 @@ pub fn router(app: Arc<App>) -> Router {
         )
         .route(
             "/VmssScaleEvent",
-            function(|app, call| Box::pin(app.scale_event(call))),
+            function("VmssScaleEvent", |app, call| {
+                Box::pin(app.scale_event(call))
+            }),
         )
         .route(
             "/ReconcileTimer",
-            function(|app, call| Box::pin(app.timer(call))),
+            function("ReconcileTimer", |app, call| Box::pin(app.timer(call))),
         )
         .route(
             "/Reconcile",
-            function(|app, call| Box::pin(app.reconcile(call))),
+            function("Reconcile", |app, call| Box::pin(app.reconcile(call))),
         )
-        .route("/Status", function(|app, call| Box::pin(app.status(call))))
+        .route(
+            "/Status",
+            function("Status", |app, call| Box::pin(app.status(call))),
+        )
         .method_not_allowed_fallback(|method: Method, uri: Uri| async move {
             let error = format!("{method} is not allowed on {}", uri.path());
             refusal(StatusCode::METHOD_NOT_ALLOWED, &error)
@@ -61,26 +67,35 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 /// Runs a function in a task of its own: a panic ends the task, and becomes a failed invocation.
-async fn invoke(app: Arc<App>, request: Request<Body>, function: Function) -> Response {
+async fn invoke(
+    app: Arc<App>,
+    request: Request<Body>,
+    name: &'static str,
+    function: Function,
+) -> Response {
     let (parts, body) = request.into_parts();
     let headers: HeaderMap = parts.headers;
-    let body = match read(body).await {
-        Ok(body) => body,
-        Err((status, text)) => {
-            tracing::error!("{text}");
-            return refusal(status, &text);
-        }
-    };
-    let invocation = Invocation::read(&headers, &body);
-    let id = invocation.id.clone();
-    match tokio::spawn(function(app, invocation)).await {
-        Ok(reply) => reply.into_response(),
-        Err(error) => {
-            let text = format!("the invocation failed by a fault of this program: {error}");
-            tracing::error!(invocation = id, "{text}");
-            Reply::failed(vec![text]).into_response()
-        }
-    }
+    let body = read(body).await;
+    let invocation = Invocation::read(&headers, body.as_deref().unwrap_or_default());
+    let told = telemetry::Invocation::begin(name, &invocation.id, &invocation.parent);
+    let (failed, response) = told
+        .run(async {
+            if let Err((status, text)) = body {
+                tracing::error!("{text}");
+                return (true, refusal(status, &text));
+            }
+            // The task inherits nothing: what it does belongs to this invocation all the same.
+            let work = telemetry::Askers::current().run(function(app, invocation));
+            let reply = tokio::spawn(work).await.unwrap_or_else(|error| {
+                let text = format!("the invocation failed by a fault of this program: {error}");
+                tracing::error!("{text}");
+                Reply::failed(vec![text])
+            });
+            (reply.failed, reply.into_response())
+        })
+        .await;
+    told.end(failed);
+    response
 }
 
 /// Reads a body. One over the limit is read on and thrown away: whoever is still sending when the

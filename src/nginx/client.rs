@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -19,7 +21,7 @@ use crate::config::Config;
 use crate::model::{PeerStatus, Server, ServerAddress, ServerParameters, UpstreamKey};
 use crate::plan::Changes;
 use crate::reconcile::{Balancer, BalancerError, BalancerErrorKind as Failure, count_nginx};
-use crate::telemetry::clean;
+use crate::telemetry::{Outgoing, Service, Unanswered, clean};
 
 const API_VERSION: &str = "9";
 /// One call at most.
@@ -132,7 +134,7 @@ impl NginxPlus {
             }
             tried += 1;
             let until = deadline.min(Instant::now() + CALL_TIMEOUT);
-            let sent = self.send(&method, &url, body.as_deref(), &key);
+            let sent = self.send(&method, &url, body.as_deref(), &key, tried - 1);
             let answer = timeout_at(until, sent).await.unwrap_or_else(|_| {
                 let text = format!("no answer in time from {}", self.host());
                 Err(BalancerError::new(Failure::Timeout, text))
@@ -176,6 +178,7 @@ impl NginxPlus {
         url: &Url,
         body: Option<&[u8]>,
         key: &Reading,
+        resent: u32,
     ) -> Result<Vec<u8>, BalancerError> {
         let shutting_down = |_| BalancerError::new(Failure::Connection, "shutting down".to_owned());
         let _permit = self.permits.acquire().await.map_err(shutting_down)?;
@@ -200,8 +203,17 @@ impl NginxPlus {
             request = request.body(body.to_vec());
         }
         count_nginx();
-        let mut response = request.send().await.map_err(|error| self.broken(&error))?;
+        let outgoing = Outgoing::begin(Service::Nginx, method.as_str(), url, resent);
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                outgoing.unanswered(unanswered(&error));
+                return Err(self.broken(&error));
+            }
+        };
         let status = response.status();
+        let asked_to_wait = response.headers().contains_key(RETRY_AFTER);
+        outgoing.answered(status.as_u16(), asked_to_wait);
         let mut body = Vec::new();
         while let Some(chunk) = response
             .chunk()
@@ -229,6 +241,16 @@ impl NginxPlus {
             Failure::Connection
         };
         BalancerError::new(kind, format!("no answer from {}: {text}", self.host()))
+    }
+}
+
+fn unanswered(error: &reqwest::Error) -> Unanswered {
+    if error.is_timeout() {
+        Unanswered::Timeout
+    } else if error.is_connect() || error.is_request() {
+        Unanswered::Connection
+    } else {
+        Unanswered::Other
     }
 }
 

@@ -168,7 +168,10 @@ impl Applier<'_> {
         match done {
             Done::Added => report.added.push(address),
             Done::Updated => report.updated.push(address),
-            Done::Draining => report.draining.push(address),
+            Done::Draining => {
+                report.drained.push(address.clone());
+                report.draining.push(address);
+            }
             Done::Removed => {
                 self.drains.ended(&self.upstream.key, &address);
                 report.removed.push(address);

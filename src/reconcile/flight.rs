@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::pass::Scope;
 use super::report::PassReport;
+use crate::telemetry::Askers;
 
 /// One request for a pass.
 #[derive(Debug, Clone)]
@@ -51,6 +52,8 @@ struct State {
 
 struct Batch {
     request: Request,
+    /// On whose behalf it will run.
+    askers: Askers,
     ending: watch::Sender<Option<Ending>>,
 }
 
@@ -99,11 +102,13 @@ impl Flight {
             let scope = std::mem::replace(&mut batch.request.scope, Scope::All);
             batch.request.scope = scope.union(request.scope);
             batch.request.deadline = batch.request.deadline.max(request.deadline);
+            batch.askers.join();
             return batch.ending.subscribe();
         }
         let (sender, receiver) = watch::channel(None);
         state.waiting = Some(Batch {
             request,
+            askers: Askers::current(),
             ending: sender,
         });
         if !state.running {
@@ -120,7 +125,8 @@ impl Flight {
             let Some(batch) = self.next() else { return };
             // In a task of its own, so that a panic ends the pass and not this loop, and that no
             // caller's disappearance cancels it half way.
-            let ending = match tokio::spawn((self.run)(batch.request)).await {
+            let pass = batch.askers.run((self.run)(batch.request));
+            let ending = match tokio::spawn(pass).await {
                 Ok(report) => Ok(Arc::new(report)),
                 Err(error) => Err(NoReport::Panicked(error.to_string())),
             };

@@ -14,12 +14,14 @@ use super::apply::Applier;
 use super::calls::counted;
 use super::drains::Drains;
 use super::report::{PassReport, UpstreamReport};
+use super::streaks::Streaks;
 use super::survey::Seen;
 use super::{Balancer, BalancerError, Inventory};
 use crate::model::{
     Listing, PeerStatus, ScaleSetId, Server, ServerAddress, Source, Upstream, UpstreamKey,
 };
 use crate::plan::{Observation, Picture, Plan, digest, plan};
+use crate::telemetry::{self, Origin};
 
 /// Reading NGINX's lists at most; they are small, and everyone waits for them.
 const NGINX_READ: Duration = Duration::from_secs(8);
@@ -73,6 +75,17 @@ impl Intent {
     const fn only_looks(&self) -> bool {
         matches!(self, Self::Show | Self::Survey)
     }
+
+    /// Its stable name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Show => "show",
+            Self::Survey => "survey",
+            Self::Force(_) => "force",
+        }
+    }
 }
 
 /// Servers that NGINX does not let be changed, so that they are not tried again in every pass.
@@ -102,6 +115,7 @@ pub struct Reconciler {
     balancer: Arc<dyn Balancer>,
     drains: Drains,
     statics: Statics,
+    streaks: Streaks,
     stopped: AtomicBool,
 }
 
@@ -121,6 +135,7 @@ impl Reconciler {
             balancer,
             drains,
             statics,
+            streaks: Streaks::default(),
             stopped,
         }
     }
@@ -149,28 +164,38 @@ impl Reconciler {
         let started = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        let (upstreams, calls) = counted(self.run(scope, intent, began, deadline)).await;
-        PassReport {
-            started,
-            took: began.elapsed(),
-            upstreams,
-            calls,
-        }
-    }
-
-    async fn run(
-        &self,
-        scope: &Scope,
-        intent: &Intent,
-        began: Instant,
-        deadline: Instant,
-    ) -> Vec<UpstreamReport> {
         let selected: Vec<&Upstream> = self
             .upstreams
             .iter()
             .filter(|upstream| scope.has(&upstream.key))
             .collect();
+        let told = telemetry::Pass::begin(intent.name(), !intent.only_looks(), selected.len());
+        let work = counted(self.run(selected, intent, began, deadline));
+        let (mut upstreams, calls) = told.run(work).await;
+        if !intent.only_looks() {
+            upstreams
+                .iter_mut()
+                .for_each(|report| self.streaks.count(report));
+        }
+        let report = PassReport {
+            started,
+            took: began.elapsed(),
+            origin: Origin::current(),
+            upstreams,
+            calls,
+        };
+        told.end(&report);
+        report
+    }
 
+    /// Reads, plans and applies; one report per upstream, in their order.
+    async fn run(
+        &self,
+        selected: Vec<&Upstream>,
+        intent: &Intent,
+        began: Instant,
+        deadline: Instant,
+    ) -> Vec<UpstreamReport> {
         // NGINX before Azure: a server seen here and missing from a complete listing taken later
         // is really gone, so a slow pass cannot delete what a newer one has just added.
         let read_by = deadline.min(began + NGINX_READ);

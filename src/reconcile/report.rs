@@ -1,10 +1,12 @@
 //! What a pass did, as data. Log lines, replies, `Status` and `plan` are renderings of it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::model::{Kind, ServerAddress, UpstreamKey};
 use crate::plan::{Held, Note};
+use crate::telemetry::Origin;
 
 /// How a pass ended for one upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +34,21 @@ impl Outcome {
     }
 }
 
+/// Kinds of failure that often pass by themselves, or only follow from another. The rest stays
+/// until somebody acts.
+const TRANSIENT: [&str; 8] = [
+    "adds_failed",
+    "connection",
+    "malformed",
+    "not_listed",
+    "server",
+    "stopped",
+    "throttled",
+    "timeout",
+];
+/// After so many failed passes in a row a failure no longer counts as passing by itself.
+const LASTING: u32 = 3;
+
 /// One thing that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -56,6 +73,8 @@ pub struct UpstreamReport {
     pub updated: Vec<ServerAddress>,
     /// Servers that were told to drain, or are still draining.
     pub draining: Vec<ServerAddress>,
+    /// Those of them that this pass told to.
+    pub drained: Vec<ServerAddress>,
     /// Changes that were held.
     pub held: Vec<Held>,
     /// The name of the held changes, for `{"force":"<digest>"}`.
@@ -75,6 +94,8 @@ pub struct UpstreamReport {
     /// What there is, server by server, where this pass was to look at it
     /// ([`Intent::Survey`](super::Intent::Survey)).
     pub survey: Option<super::Survey>,
+    /// How many passes of this process have failed for this upstream in a row, this one included.
+    pub failed_in_a_row: u32,
 }
 
 impl UpstreamReport {
@@ -88,6 +109,7 @@ impl UpstreamReport {
             removed: Vec::new(),
             updated: Vec::new(),
             draining: Vec::new(),
+            drained: Vec::new(),
             held: Vec::new(),
             digest: None,
             notes: Vec::new(),
@@ -97,6 +119,7 @@ impl UpstreamReport {
             planned: None,
             forced: false,
             survey: None,
+            failed_in_a_row: 0,
         }
     }
 
@@ -125,10 +148,26 @@ impl UpstreamReport {
         }
     }
 
+    /// How many changes a guard holds; what a policy holds back is as the operator wants it.
+    #[must_use]
+    pub fn held_by_guards(&self) -> usize {
+        let held = self.held.iter().filter(|held| !held.reason.is_policy());
+        held.count()
+    }
+
+    /// Whether somebody must act: what failed does not pass by itself, or has not.
+    #[must_use]
+    pub fn needs_someone(&self) -> bool {
+        let transient = |failure: &Failure| TRANSIENT.contains(&failure.kind);
+        !self.failures.is_empty()
+            && (self.failed_in_a_row >= LASTING || !self.failures.iter().all(transient))
+    }
+
     /// Whether anything was written.
     #[must_use]
     pub fn has_changed(&self) -> bool {
-        !(self.added.is_empty() && self.removed.is_empty() && self.updated.is_empty())
+        let changes = [&self.added, &self.removed, &self.updated, &self.drained];
+        changes.iter().any(|servers| !servers.is_empty())
     }
 
     /// The line for this upstream, in nginx-asg-sync's wording.
@@ -194,6 +233,8 @@ pub struct PassReport {
     pub started: Duration,
     /// How long it took.
     pub took: Duration,
+    /// On whose behalf it ran.
+    pub origin: Option<Origin>,
     /// Every upstream that was looked at, in the configuration's order.
     pub upstreams: Vec<UpstreamReport>,
     /// The requests it sent.
@@ -214,20 +255,36 @@ impl PassReport {
         self.upstreams.iter().map(UpstreamReport::line).collect()
     }
 
-    /// Logs the pass: one line per upstream, at the level that its outcome deserves. What has not
-    /// changed is not worth a line at info.
-    pub fn log(&self, trigger: &str, invocation: &str) {
+    /// Logs the pass: one line per upstream, for all who share it, at the level that its outcome
+    /// deserves. What has not changed is not worth a line at info, unless the pass failed: the host
+    /// drops the body of a failed reply, and with it everybody's lines.
+    pub fn log(&self) {
+        let trigger = self.origin.as_ref().map(|origin| origin.trigger.name());
+        let invocation = self.origin.as_ref().and_then(Origin::invocations);
+        let invocation = invocation.map(tracing::field::display);
+        let took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX);
+        let failed = self.outcome() == Outcome::Failed;
         for upstream in &self.upstreams {
             let outcome = upstream.outcome();
             let line = upstream.line();
-            let (added, removed) = (upstream.added.len(), upstream.removed.len());
+            let kinds = upstream.failures.iter().map(|failure| failure.kind);
+            let kinds: Vec<&str> = kinds.collect::<BTreeSet<_>>().into_iter().collect();
+            let failures = (!kinds.is_empty()).then(|| kinds.join(","));
+            // Queries rely on the names, and those for text on the order: docs/observability.md.
             macro_rules! say {
                 ($level:ident) => {
                     tracing::$level!(
-                        upstream = %upstream.key.name,
+                        upstream = upstream.key.name,
+                        kind = upstream.key.kind.path(),
                         outcome = outcome.name(),
-                        added,
-                        removed,
+                        added = upstream.added.len(),
+                        removed = upstream.removed.len(),
+                        updated = upstream.updated.len(),
+                        drained = upstream.drained.len(),
+                        held = upstream.held.len(),
+                        digest = upstream.digest,
+                        failures,
+                        took_ms,
                         trigger,
                         invocation,
                         "{line}"
@@ -235,9 +292,10 @@ impl PassReport {
                 };
             }
             match outcome {
-                Outcome::Failed => say!(error),
-                Outcome::Held => say!(warn),
+                Outcome::Failed if upstream.needs_someone() => say!(error),
+                Outcome::Failed | Outcome::Held => say!(warn),
                 Outcome::Changed => say!(info),
+                Outcome::Unchanged if failed => say!(info),
                 Outcome::Unchanged => say!(debug),
             }
             for note in &upstream.notes {

@@ -26,18 +26,18 @@ use simulated_cloud::functions_host::{Reply, event_grid};
 use crate::support::{Running, sorted};
 
 /// How long a line may take from the process to the test.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 const WRITTEN: &str = "Microsoft.Resources.ResourceWriteSuccess";
 const WRITE: &str = "Microsoft.Compute/virtualMachineScaleSets/write";
 
 /// An event about a resource that was written.
-fn written(id: &str) -> Value {
+pub(crate) fn written(id: &str) -> Value {
     event_grid(WRITTEN, id, WRITE)
 }
 
 /// The host's envelope around trigger data.
-fn envelope(binding: &str, data: &Value) -> Value {
+pub(crate) fn envelope(binding: &str, data: &Value) -> Value {
     json!({
         "Data": { binding: data },
         "Metadata": { "sys": {

@@ -18,6 +18,7 @@ mod races;
 mod safety_support;
 mod secrets;
 mod support;
+mod telemetry;
 mod traffic;
 mod undraining;
 mod world;

@@ -1,11 +1,16 @@
-//! No secret is ever told: not in the log at its most talkative, not in a reply, not in a plan.
+//! No secret is ever told: not in the log at its most talkative, not in a reply, not in a plan, not
+//! in what a collector receives.
 
 use base64::Engine as _;
 use simulated_cloud::functions_host::{Handler, run};
-use simulated_cloud::{Cloud, Fault, Match, Service};
+use simulated_cloud::{Cloud, Fault, FaultHandle, Match, Recorded, Service};
 
-use crate::safety_support::{SET, SET_NICS, assert_no_leak, call, reconcile};
+use crate::host_contract::PATIENCE;
+use crate::safety_support::{SET, SET_MACHINES, SET_NICS, assert_no_leak, call, reconcile};
 use crate::support::{Running, binary, environment, uniform_cloud, web};
+
+/// The key that a collector asks for, as `OTEL_EXPORTER_OTLP_HEADERS` has it.
+const COLLECTOR_KEY: &str = "the-collectors-canary-key";
 
 fn encoded(key: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(key)
@@ -15,9 +20,12 @@ fn encoded(key: &str) -> String {
 fn secrets(cloud: &Cloud, keys: &[&str]) -> Vec<String> {
     let mut secrets = cloud.world().issued_tokens();
     secrets.push(cloud.identity_header());
+    secrets.push(COLLECTOR_KEY.to_owned());
     for key in keys {
         secrets.push((*key).to_owned());
         secrets.push(encoded(key));
+        // The same without its padding, and in the other alphabet.
+        secrets.push(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key));
     }
     secrets
 }
@@ -36,76 +44,209 @@ fn assert_untold(what: &str, text: &str, secrets: &[String]) {
     }
 }
 
+/// What the collector received, apart from the header that is its own key. Texts in protobuf stand
+/// there as they are.
+fn exported(cloud: &Cloud) -> String {
+    let mut text = String::new();
+    for request in cloud.requests_to(Service::Collector) {
+        text += &format!("{} {} ", request.path, request.query);
+        for (name, value) in request.headers.iter().filter(|(name, _)| name != "api-key") {
+            text += &format!("{name}: {value} ");
+        }
+        text += &String::from_utf8_lossy(&request.bytes);
+        text.push('\n');
+    }
+    text
+}
+
+/// The secrets were in play: each has reached the service it is for. Without this, a run in which
+/// nothing happened would tell no secret, either.
+fn assert_in_play(cloud: &Cloud, keys: &[&str]) {
+    let sent = |service: Service, header: &str| -> Vec<String> {
+        let requests = cloud.requests_to(service);
+        let values = requests.iter().filter_map(|request| request.header(header));
+        values.map(str::to_owned).collect()
+    };
+    let issued = cloud.world().issued_tokens();
+    for service in [Service::Arm, Service::Vault] {
+        let tokens = sent(service, "authorization");
+        let known = |token: &String| issued.iter().any(|issued| token.ends_with(issued.as_str()));
+        assert!(tokens.iter().any(known), "{service:?} got a token");
+    }
+    let keys_sent = sent(Service::Nginx, "authorization");
+    for key in keys {
+        let sent = format!("ApiKey {}", encoded(key));
+        assert!(keys_sent.contains(&sent), "NGINX got `{key}`");
+    }
+    assert!(sent(Service::Identity, "x-identity-header").contains(&cloud.identity_header()));
+}
+
 fn talkative(cloud: &Cloud, yaml: &str, filter: &str, format: &str) -> Vec<(String, String)> {
     let mut env = environment(cloud, yaml);
-    env.push(("RUST_LOG".to_owned(), filter.to_owned()));
-    env.push(("LOG_FORMAT".to_owned(), format.to_owned()));
+    let headers = format!("api-key={COLLECTOR_KEY}");
+    for (name, value) in [
+        ("RUST_LOG", filter),
+        ("LOG_FORMAT", format),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &cloud.collector_endpoint()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+    ] {
+        env.push((name.to_owned(), value.to_owned()));
+    }
     env
+}
+
+/// The rounds of [`trouble`].
+const ROUNDS: usize = 15;
+
+/// What goes wrong, round by round, after a first round in which nothing does. Those that spoil the
+/// key come last: nothing else would be reached after them.
+fn trouble(cloud: &Cloud, round: usize, key: &str) -> Vec<FaultHandle> {
+    let world = cloud.world();
+    match round {
+        1 => world.scale("web-vmss", 5),
+        2 => world.rotate_key(key, true),
+        3 | 6 | 9 => world.revoke_tokens(),
+        12 => world.rotate_key("nobody-knows-this-one", false),
+        _ => {}
+    }
+    let faults = match round {
+        4 => vec![(call(SET), Fault::status(401))],
+        5 => {
+            let link = format!("{}/next", cloud.foreign_url());
+            vec![(call(SET_NICS), Fault::ForeignNextLink(link))]
+        }
+        6 => vec![(Match::identity(), Fault::TruncatedJson)],
+        7 => vec![(
+            Match::arm(),
+            Fault::arm_error(403, "AuthorizationFailed", "no"),
+        )],
+        8 => vec![
+            (call(SET_MACHINES), Fault::TruncatedJson),
+            (call(SET_NICS), Fault::WrongTypes),
+            (Match::collector(), Fault::status(401)),
+        ],
+        9 => vec![(Match::identity(), Fault::HtmlError(500))],
+        10 => vec![
+            (Match::arm(), Fault::Redirect(cloud.foreign_url())),
+            (Match::collector(), Fault::Redirect(cloud.foreign_url())),
+        ],
+        11 => vec![
+            (Match::nginx(), Fault::CutBody),
+            (Match::collector(), Fault::Reset),
+        ],
+        13 => vec![(Match::vault(), Fault::TruncatedJson)],
+        14 => vec![
+            (Match::vault(), Fault::status(403)),
+            (Match::nginx(), Fault::HtmlError(403)),
+        ],
+        _ => vec![],
+    };
+    let add = |(matches, fault)| cloud.fault(matches, fault, None);
+    faults.into_iter().map(add).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_logs_everything_tells_no_secret_in_good_times_and_in_bad() {
     for format in ["text", "json"] {
         let cloud = uniform_cloud(3).await;
-        let world = cloud.world();
         let first = cloud.api_key();
         let keys = [first.as_str(), "the-second-canary-key"];
         let env = talkative(&cloud, &cloud.config_yaml(&[web()]), "trace", format);
         let handler = Handler::spawn(binary(), env).await;
         let running = Running { cloud, handler };
+        let cloud = &running.cloud;
         let mut told = String::new();
-        for round in 0..9 {
-            running.cloud.clear_faults();
-            match round {
-                1 => world.scale("web-vmss", 5),
-                2 => world.rotate_key(keys[1], true),
-                3 => world.revoke_tokens(),
-                4 => drop(running.cloud.fault(call(SET), Fault::status(401), None)),
-                5 => {
-                    let link = format!("{}/next", running.cloud.foreign_url());
-                    drop(
-                        running
-                            .cloud
-                            .fault(call(SET_NICS), Fault::ForeignNextLink(link), None),
-                    );
-                }
-                6 => {
-                    world.revoke_tokens();
-                    drop(
-                        running
-                            .cloud
-                            .fault(Match::identity(), Fault::TruncatedJson, None),
-                    );
-                }
-                7 => world.rotate_key("nobody-knows-this-one", false),
-                8 => {
-                    drop(
-                        running
-                            .cloud
-                            .fault(Match::vault(), Fault::TruncatedJson, None),
-                    );
-                }
-                _ => {}
-            }
-            told += &running.handler.timer_tick().await.text;
+        for round in 0..ROUNDS {
+            cloud.clear_faults();
+            let faults = trouble(cloud, round, keys[1]);
+            let tick = running.handler.timer_tick().await;
+            let goes_wrong = round > 11 || !faults.is_empty();
+            assert_eq!(
+                !tick.succeeded(),
+                goes_wrong,
+                "round {round}: {}",
+                tick.text
+            );
+            told += &tick.text;
+            told += &running.event("web-vmss").await.text;
             told += &reconcile(&running, "{}").await.1.to_string();
-            told += &running.handler.http("Status", "GET", None, &[]).await.text;
+            told += &reconcile(&running, r#"{"dry_run":true}"#)
+                .await
+                .1
+                .to_string();
+            for accept in ["application/json", "text/html"] {
+                let headers = [("accept", accept)];
+                let status = running.handler.http("Status", "GET", None, &headers);
+                told += &status.await.text;
+            }
+            // The key is not read again at once, and an export comes when its time has come.
+            let begun = std::time::Instant::now();
+            while faults.iter().any(|fault| fault.hits() == 0) {
+                assert!(
+                    begun.elapsed() < PATIENCE * 3,
+                    "round {round}: nothing went wrong"
+                );
+                told += &running.handler.timer_tick().await.text;
+            }
         }
-        let secrets = secrets(&running.cloud, &keys);
-        assert!(secrets.len() > 6, "several tokens were given out");
-        assert_untold("a reply", &told, &secrets);
-        let stdout = running.handler.stdout_lines();
+        cloud.clear_faults();
+        told += &running.handler.timer_tick().await.text;
+        let collected = |requests: &[Recorded]| {
+            let taken = |request: &&Recorded| {
+                request.service == Service::Collector && request.status == Some(200)
+            };
+            let taken: Vec<&str> = requests
+                .iter()
+                .filter(taken)
+                .map(|request| request.path.as_str())
+                .collect();
+            taken.contains(&"/v1/traces") && taken.contains(&"/v1/metrics")
+        };
         assert!(
-            stdout.iter().any(|line| line.contains("TRACE")),
-            "it logs everything"
+            cloud.wait_until(PATIENCE, collected).await,
+            "both signals are exported"
         );
+
+        assert_in_play(cloud, &keys);
+        let collector_key = |request: &Recorded| request.header("api-key") == Some(COLLECTOR_KEY);
+        assert!(
+            cloud
+                .requests_to(Service::Collector)
+                .iter()
+                .all(collector_key)
+        );
+        let secrets = secrets(cloud, &keys);
+        let tokens = cloud.world().issued_tokens();
+        assert!(
+            tokens.len() >= 4,
+            "several tokens were given out: {}",
+            tokens.len()
+        );
+        let stdout = running.handler.stdout_lines();
+        for talker in [
+            "TRACE",
+            "hyper",
+            "typespec_client_core",
+            "reqwest",
+            "NGINX call",
+        ] {
+            let talks = stdout.iter().any(|line| line.contains(talker));
+            assert!(talks, "it logs everything: {talker}");
+        }
+        assert_untold("a reply", &told, &secrets);
         assert_untold("stdout", &stdout.join("\n"), &secrets);
         assert_untold(
             "stderr",
             &running.handler.stderr_lines().join("\n"),
             &secrets,
         );
-        assert_no_leak(&running.cloud);
+        assert_untold("an export", &exported(cloud), &secrets);
+        assert!(
+            exported(cloud).contains("nginx_vmss_sync.trigger"),
+            "exports can be read"
+        );
+        assert_no_leak(cloud);
     }
 }
 
@@ -123,10 +264,20 @@ async fn no_command_tells_a_secret_wherever_the_key_comes_from() {
     let both = cloud.config_yaml_with(&[("custom_headers", &header)], &[web()]);
     let misplaced =
         cloud.config_yaml_with(&[("api_key_secret", &key), ("api_key", &key)], &[web()]);
-    let plans: [&[&str]; 2] = [&["plan"], &["plan", "--format", "json"]];
+    let log = cloud.directory().join("commands.log");
+    let log_path = log.to_string_lossy().into_owned();
+    let commands: [&[&str]; 6] = [
+        &["plan"],
+        &["plan", "--format", "json"],
+        &["check"],
+        &["check", "--format", "json"],
+        &["sync", "--log-path", &log_path],
+        &["sync"],
+    ];
     for yaml in [&vault, &environment_key, &in_header, &both, &misplaced] {
-        for arguments in plans.into_iter().chain([&["check"][..], &["sync"][..]]) {
-            let mut env = talkative(&cloud, yaml, "trace", "text");
+        for (place, arguments) in commands.into_iter().enumerate() {
+            let format = ["text", "json"][place % 2];
+            let mut env = talkative(&cloud, yaml, "trace", format);
             if yaml == &environment_key {
                 env.push(("NGINXAAS_DATAPLANE_API_KEY".to_owned(), key.clone()));
             }
@@ -143,6 +294,16 @@ async fn no_command_tells_a_secret_wherever_the_key_comes_from() {
             );
         }
     }
+    assert_in_play(&cloud, &[&key]);
+    let secrets = secrets(&cloud, &[&key]);
+    let log = std::fs::read_to_string(log).expect("a log file");
+    assert!(log.contains("TRACE"), "the log file has everything");
+    assert_untold("the log file", &log, &secrets);
+    assert_untold("an export", &exported(&cloud), &secrets);
+    assert!(
+        exported(&cloud).contains("http.request.method"),
+        "exports can be read"
+    );
     assert_no_leak(&cloud);
 }
 
@@ -159,7 +320,7 @@ async fn every_credential_goes_only_where_it_belongs() {
             Service::Arm => sent.starts_with("Bearer "),
             Service::Vault => sent.is_empty() || sent.starts_with("Bearer "),
             Service::Identity => sent.is_empty() && request.header("x-identity-header").is_some(),
-            Service::Foreign => false,
+            Service::Collector | Service::Foreign => false,
         };
         assert!(
             fits,

@@ -253,6 +253,7 @@ mod tests {
             took: Duration::from_millis(7),
             upstreams: vec![upstream],
             calls: Calls::default(),
+            origin: None,
         }
     }
 

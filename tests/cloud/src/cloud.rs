@@ -55,6 +55,7 @@ impl Cloud {
             (Service::Vault, Bound::new()),
             (Service::Identity, Bound::new()),
             (Service::Nginx, Bound::new()),
+            (Service::Collector, Bound::new()),
             (Service::Foreign, Bound::new()),
         ];
         let origins: HashMap<Service, String> = services

@@ -59,6 +59,12 @@ impl Match {
         Self::service(Service::Nginx)
     }
 
+    /// Every request to the OpenTelemetry collector.
+    #[must_use]
+    pub fn collector() -> Self {
+        Self::service(Service::Collector)
+    }
+
     /// Only requests with this method.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {

@@ -15,6 +15,8 @@ pub enum Service {
     Identity,
     /// The NGINX Plus API.
     Nginx,
+    /// An OpenTelemetry collector.
+    Collector,
     /// A host that nobody has any business calling: whatever arrives here is a leak.
     Foreign,
 }
@@ -32,6 +34,8 @@ pub struct Recorded {
     pub query: String,
     /// The body as text, when there was one.
     pub body: Option<String>,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
     /// The place of this request among all requests of this cloud, from 1.

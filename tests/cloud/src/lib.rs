@@ -22,6 +22,7 @@
 mod answer;
 mod arm;
 mod cloud;
+mod collector;
 mod configuration;
 mod faults;
 pub mod functions_host;

@@ -16,7 +16,7 @@ use crate::gate::{GateAt, Gates};
 use crate::journal::{Journal, Recorded, Service};
 use crate::reply::{self, Aborted, Body};
 use crate::world::World;
-use crate::{arm, identity, nginx, vault};
+use crate::{arm, collector, identity, nginx, vault};
 
 /// The largest request body that is read, as much as the real services take.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
@@ -49,6 +49,7 @@ impl Shared {
             Service::Vault => self.world.with(|state| vault::answer(state, seen, origin)),
             Service::Identity => self.world.with(|state| identity::answer(state, seen)),
             Service::Nginx => nginx::answer(&self.world, seen),
+            Service::Collector => collector::answer(seen),
             Service::Foreign => Answer::json(200, &json!({"value": []})),
         }
     }
@@ -134,6 +135,7 @@ fn record(service: Service, seen: &Seen) -> Recorded {
         path: seen.path.clone(),
         query: seen.query.clone().unwrap_or_default(),
         body: (!seen.body.is_empty()).then(|| body(&seen.body)),
+        bytes: seen.body.to_vec(),
         headers: seen.headers.clone(),
         at: 0,
         status: None,

@@ -197,6 +197,7 @@ mod tests {
                 took: Duration::ZERO,
                 upstreams: vec![report],
                 calls: Calls::default(),
+                origin: None,
             };
             history.note(&pass, "timer");
         }

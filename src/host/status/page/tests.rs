@@ -45,6 +45,7 @@ fn pass(seconds_ago: u64, upstreams: Vec<UpstreamReport>) -> PassReport {
         took: Duration::from_millis(5),
         upstreams,
         calls: Calls::default(),
+        origin: None,
     }
 }
 

@@ -38,6 +38,12 @@ impl Cloud {
         format!("{}/nplus", self.nginx_http_origin)
     }
 
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`: `https://localhost:PORT`.
+    #[must_use]
+    pub fn collector_endpoint(&self) -> String {
+        self.origins[&Service::Collector].clone()
+    }
+
     /// `https://localhost:PORT` of a host that nobody should call.
     #[must_use]
     pub fn foreign_url(&self) -> String {

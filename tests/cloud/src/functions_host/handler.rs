@@ -213,12 +213,25 @@ impl Handler {
 
     /// Posts any bytes to any path, with the host's headers and a chunked body.
     pub async fn post_raw(&self, path: &str, body: Vec<u8>) -> Reply {
-        let headers = [
+        self.post_with(path, body, &[]).await
+    }
+
+    /// The same with further headers: `x-azure-functions-invocationid` for a known id, or
+    /// `traceparent`, which the host's HTTP client adds where the host traces.
+    pub async fn post_with(&self, path: &str, body: Vec<u8>, more: &[(&str, &str)]) -> Reply {
+        let id = "x-azure-functions-invocationid";
+        let mut headers = vec![
             ("content-type", "application/json; charset=utf-8".to_owned()),
             ("user-agent", "Azure-Functions-Host/4.1037.0".to_owned()),
             ("x-azure-functions-hostversion", "4.1037.0".to_owned()),
-            ("x-azure-functions-invocationid", random::guid()),
         ];
+        if !more.iter().any(|(name, _)| *name == id) {
+            headers.push((id, random::guid()));
+        }
+        headers.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
         let body = Some(Bytes::from(body));
         exchange(
             self.port,
@@ -274,10 +287,16 @@ async fn exchange(port: u16, call: Call<'_>) -> Reply {
 }
 
 /// Binds a port and lets it go again, as the host does.
+///
+/// Below the ports that the system hands out by itself: one of those may be taken at once by a
+/// simulated service of another test, which would then answer in the handler's place.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 15_000;
+    let bound = (0..100).find_map(|_| {
+        let offset = u16::try_from(random::number() % u64::from(COUNT)).unwrap_or_default();
+        TcpListener::bind((Ipv4Addr::LOCALHOST, FIRST + offset)).ok()
+    });
+    let address = bound.expect("a free port").local_addr();
+    address.expect("a bound socket has an address").port()
 }
