@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::diff::{Difference, in_service, peer};
-use super::{Held, HoldReason, Observation, Plan, RemoveWhy, Step};
+use super::{Held, HoldReason, Observation, Plan, RemoveWhy, Step, WholePicture};
 use crate::model::{PeerState, Policy, Server};
 
 pub(super) fn guard(observation: &Observation<'_>, difference: Difference) -> Plan {
@@ -80,9 +80,7 @@ fn brake(observation: &Observation<'_>, plan: &mut Plan) {
             instances: picture.untold,
         }
     } else if going * 100 <= usize::from(max_percent) * of
-        || picture
-            .whole()
-            .is_some_and(|whole| whole.capacities_agree())
+        || picture.whole().is_some_and(WholePicture::capacities_agree)
     {
         return;
     } else {
@@ -140,7 +138,7 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
     }
     if picture
         .whole()
-        .is_some_and(|whole| whole.is_meant_to_be_empty())
+        .is_some_and(WholePicture::is_meant_to_be_empty)
     {
         return;
     }
@@ -177,7 +175,7 @@ fn bar_release(observation: &Observation<'_>, plan: &mut Plan) {
     let meant_to_be_empty = observation
         .picture
         .whole()
-        .is_some_and(|whole| whole.is_meant_to_be_empty());
+        .is_some_and(WholePicture::is_meant_to_be_empty);
     if something_stays || meant_to_be_empty {
         return;
     }

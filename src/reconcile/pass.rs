@@ -20,7 +20,7 @@ use super::{Balancer, BalancerError, Inventory};
 use crate::model::{
     Listing, PeerStatus, ScaleSetId, Server, ServerAddress, Source, Upstream, UpstreamKey,
 };
-use crate::plan::{Observation, Picture, Plan, digest, plan};
+use crate::plan::{Observation, Picture, Plan, WholePicture, digest, plan};
 use crate::telemetry::{self, Origin};
 
 /// Reading NGINX's lists at most; they are small, and everyone waits for them.
@@ -330,7 +330,7 @@ impl Reconciler {
             stopped: &self.stopped,
             may_empty: picture
                 .whole()
-                .is_some_and(|whole| whole.is_meant_to_be_empty()),
+                .is_some_and(WholePicture::is_meant_to_be_empty),
             deadline,
         };
         match intent {
