@@ -191,9 +191,8 @@ failed_with() {
 # What to do about what stands in $errors.
 remedy() {
     if failed_with 'AuthorizationFailed|does not have (authorization|permission)'; then
-        echo "the deployer needs Contributor and Role Based Access Control Administrator (or Owner) on" \
-            "$group, and on each resource group with scale sets the rights to define and assign roles" \
-            "and to make a system topic: see \"Who may deploy\" in infra/README.md"
+        echo "the deployer needs Contributor and User Access Administrator (or Owner) on $group and on" \
+            "each resource group with scale sets: see \"Who may deploy\" in infra/README.md"
     elif failed_with 'MissingSubscriptionRegistration|not registered to use namespace'; then
         echo "az provider register --namespace NAMESPACE --wait, with the namespace named above, in" \
             "each subscription that has scale sets"
@@ -457,7 +456,7 @@ farewell() {
 The API key of NGINXaaS is not made here unless you say so. If the vault does not hold it yet:
   $command_line --rotate-api-key a
 or, with a key that you have:
-  az keyvault secret set --subscription $subscription --vault-name $(output keyVaultName || echo VAULT) --name $(output apiKeySecretName || echo NAME) --value KEY
+  az keyvault secret set --subscription $subscription --vault-name $(output keyVaultName || echo VAULT) --name $(output apiKeySecretName || echo NAME) --file KEY_FILE
 
 END
     fi
