@@ -10,19 +10,21 @@ param flexible bool
 @description('Object id of the identity of the app.')
 param principalId string
 
+var group = resourceGroup().id
+
 resource sets 'Microsoft.Compute/virtualMachineScaleSets@2024-11-01' existing = [for name in uniformSets: {
   name: name
 }]
 
 // A role's name is unique in the tenant, and a resource group's is not.
 resource uniformReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!empty(uniformSets)) {
-  name: guid(resourceGroup().id, 'nginx-vmss-sync', 'Uniform')
+  name: guid(group, 'nginx-vmss-sync', 'Uniform')
   properties: {
-    roleName: 'nginx-vmss-sync Uniform reader (${uniqueString(resourceGroup().id)})'
+    roleName: 'nginx-vmss-sync Uniform reader (${uniqueString(group)})'
     description: 'Reads Uniform scale sets, their instances and the addresses of these.'
     type: 'CustomRole'
     assignableScopes: [
-      resourceGroup().id
+      group
     ]
     permissions: [
       {
@@ -37,23 +39,23 @@ resource uniformReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
 }
 
 resource uniformAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (name, i) in uniformSets: {
-  name: guid(resourceGroup().id, name, principalId, 'Uniform')
+  name: guid(group, name, principalId, 'Uniform')
   scope: sets[i]
   properties: {
-    roleDefinitionId: uniformReader.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', uniformReader.name)
     principalId: principalId
     principalType: 'ServicePrincipal'
   }
 }]
 
 resource flexibleReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (flexible) {
-  name: guid(resourceGroup().id, 'nginx-vmss-sync', 'Flexible')
+  name: guid(group, 'nginx-vmss-sync', 'Flexible')
   properties: {
-    roleName: 'nginx-vmss-sync Flexible reader (${uniqueString(resourceGroup().id)})'
+    roleName: 'nginx-vmss-sync Flexible reader (${uniqueString(group)})'
     description: 'Reads Flexible scale sets, and virtual machines and network interfaces.'
     type: 'CustomRole'
     assignableScopes: [
-      resourceGroup().id
+      group
     ]
     permissions: [
       {
@@ -69,9 +71,9 @@ resource flexibleReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = i
 
 // The machines and interfaces of a Flexible set are no children of it: the group is their scope.
 resource flexibleAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (flexible) {
-  name: guid(resourceGroup().id, principalId, 'Flexible')
+  name: guid(group, principalId, 'Flexible')
   properties: {
-    roleDefinitionId: flexibleReader.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', flexibleReader.name)
     principalId: principalId
     principalType: 'ServicePrincipal'
   }
