@@ -111,7 +111,10 @@ fn what_carries_the_api_key_is_secure_wherever_it_goes() {
         let ItemKind::Module { body, .. } = &main.item(symbol).unwrap().kind else {
             panic!("{symbol} is no module")
         };
-        body.property("params").unwrap().property("keyText").cloned()
+        body.property("params")
+            .unwrap()
+            .property("keyText")
+            .cloned()
     };
     let new_key = bicep::tree::ExprKind::Name("newApiKey".to_owned());
     for symbol in ["apiKey", "apiKeySecret"] {

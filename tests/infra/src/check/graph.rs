@@ -20,7 +20,12 @@ impl Check<'_> {
         }
         for item in &self.file.items {
             let mut reached = BTreeSet::new();
-            let mut next: Vec<&str> = edges.get(item.name.as_str()).into_iter().flatten().copied().collect();
+            let mut next: Vec<&str> = edges
+                .get(item.name.as_str())
+                .into_iter()
+                .flatten()
+                .copied()
+                .collect();
             while let Some(name) = next.pop() {
                 if reached.insert(name) {
                     next.extend(edges.get(name).into_iter().flatten());

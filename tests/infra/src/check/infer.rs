@@ -1,5 +1,6 @@
 //! Types of expressions, as far as declarations tell them, and the properties read from them.
 
+use super::names::PRIMITIVES;
 use super::{Check, expressions};
 use crate::evaluate::declared;
 use crate::tree::{Expr, ExprKind, File, ItemKind, Type};
@@ -82,6 +83,9 @@ impl<'p> Check<'p> {
             Some(Type::Array(_) | Type::Text(_) | Type::Number(_)) => {
                 self.problem(expr.place, format!("no object, so no property `{name}`"));
             }
+            Some(Type::Named(primitive)) if !["object", "array"].contains(&primitive.as_str()) => {
+                self.problem(expr.place, format!("no object, so no property `{name}`"));
+            }
             _ => {}
         }
     }
@@ -100,6 +104,7 @@ impl<'p> Check<'p> {
                 of: (**inner).clone(),
                 file: known.file,
             }),
+            Type::Named(name) if PRIMITIVES.contains(&name.as_str()) => Some(known.clone()),
             Type::Named(name) => {
                 let (file, item) = declared(self.project, known.file, name)?;
                 match &item.kind {
@@ -159,9 +164,7 @@ impl<'p> Check<'p> {
                 };
                 Some(Known { of, file })
             }
-            ExprKind::Binary {
-                operator, left, ..
-            } if operator == "??" => {
+            ExprKind::Binary { operator, left, .. } if operator == "??" => {
                 let Known { of, file } = self.infer(left, locals)?;
                 let of = match of {
                     Type::Nullable(inner) => *inner,
@@ -175,8 +178,14 @@ impl<'p> Check<'p> {
                 (yes.of == no.of).then_some(yes)
             }
             ExprKind::Call(call) => match call.name.as_str() {
-                "toLower" | "guid" | "uniqueString" | "string" | "newGuid" | "utcNow"
-                | "dateTimeAdd" | "subscriptionResourceId" => self.named("string"),
+                "toLower"
+                | "guid"
+                | "uniqueString"
+                | "string"
+                | "newGuid"
+                | "utcNow"
+                | "dateTimeAdd"
+                | "subscriptionResourceId" => self.named("string"),
                 "empty" | "contains" | "endsWith" => self.named("bool"),
                 "length" | "dateTimeToEpoch" => self.named("int"),
                 _ => None,

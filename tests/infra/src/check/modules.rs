@@ -65,7 +65,10 @@ impl<'p> Check<'p> {
             item, index, list, ..
         } = &around.kind
         {
-            let element = match self.infer(list, &Vec::new()).map(|list| (list.of, list.file)) {
+            let element = match self
+                .infer(list, &Vec::new())
+                .map(|list| (list.of, list.file))
+            {
                 Some((Type::Array(inner), file)) => Some(Known { of: *inner, file }),
                 _ => None,
             };
@@ -118,7 +121,12 @@ impl<'p> Check<'p> {
                     _ => module,
                 };
                 if let ExprKind::Name(symbol) = &root.kind {
-                    read.push((expr.place, symbol.clone(), outputs.clone(), Some(name.clone())));
+                    read.push((
+                        expr.place,
+                        symbol.clone(),
+                        outputs.clone(),
+                        Some(name.clone()),
+                    ));
                 }
             }
         });

@@ -18,6 +18,9 @@ const DECORATORS: [(&str, usize); 8] = [
     ("secure", 0),
 ];
 
+/// The types that nobody declares.
+pub(super) const PRIMITIVES: [&str; 5] = ["string", "int", "bool", "object", "array"];
+
 /// Functions that only the default of a parameter may call.
 const DEFAULTS_ONLY: [&str; 2] = ["newGuid", "utcNow"];
 
@@ -42,9 +45,12 @@ impl Check<'_> {
                 for (name, place) in references(expr) {
                     match self.file.item(name).map(|item| &item.kind) {
                         Some(ItemKind::Param { .. }) => {}
-                        Some(ItemKind::Var(_) | ItemKind::Resource(_) | ItemKind::Module { .. })
-                            if !is_default => {}
-                        Some(ItemKind::Var(_) | ItemKind::Resource(_) | ItemKind::Module { .. }) => {
+                        Some(
+                            ItemKind::Var(_) | ItemKind::Resource(_) | ItemKind::Module { .. },
+                        ) if !is_default => {}
+                        Some(
+                            ItemKind::Var(_) | ItemKind::Resource(_) | ItemKind::Module { .. },
+                        ) => {
                             self.problem(place, format!("a default cannot refer to `{name}`"));
                         }
                         _ => self.problem(place, format!("there is no `{name}`")),
@@ -105,7 +111,11 @@ impl Check<'_> {
         let mut used: BTreeSet<String> = BTreeSet::new();
         for item in &self.file.items {
             for expr in expressions(&item.kind) {
-                used.extend(references(expr).into_iter().map(|(name, _)| name.to_owned()));
+                used.extend(
+                    references(expr)
+                        .into_iter()
+                        .map(|(name, _)| name.to_owned()),
+                );
             }
             if let ItemKind::Param { of: Some(of), .. }
             | ItemKind::Output { of, .. }
@@ -165,9 +175,8 @@ impl Check<'_> {
     fn type_is_known(&mut self, of: &Type, place: crate::Place) {
         let mut unknown = Vec::new();
         type_names(of, &mut |name| {
-            let is_primitive = ["string", "int", "bool", "object", "array"].contains(&name);
-            let known =
-                is_primitive || crate::evaluate::declared(self.project, self.file, name).is_some();
+            let known = PRIMITIVES.contains(&name)
+                || crate::evaluate::declared(self.project, self.file, name).is_some();
             if !known {
                 unknown.push(name.to_owned());
             }

@@ -35,7 +35,10 @@ impl Check<'_> {
             for property in body.properties() {
                 let name = property.fixed_name().unwrap_or_default();
                 if !["name", "parent", "scope"].contains(&name) {
-                    self.problem(property.place, format!("an existing resource has no `{name}`"));
+                    self.problem(
+                        property.place,
+                        format!("an existing resource has no `{name}`"),
+                    );
                 }
             }
         }

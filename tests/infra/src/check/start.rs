@@ -17,7 +17,9 @@ impl Check<'_> {
             };
             let mut early = vec![];
             let mut inner = body;
-            while let ExprKind::For { list: outer, body, .. }
+            while let ExprKind::For {
+                list: outer, body, ..
+            }
             | ExprKind::If {
                 condition: outer,
                 body,
@@ -26,7 +28,11 @@ impl Check<'_> {
                 early.push(outer.as_ref());
                 inner = body;
             }
-            early.extend(["name", "scope"].iter().filter_map(|name| inner.property(name)));
+            early.extend(
+                ["name", "scope"]
+                    .iter()
+                    .filter_map(|name| inner.property(name)),
+            );
             for expr in early {
                 self.known_at_start(expr, &mut Vec::new());
             }

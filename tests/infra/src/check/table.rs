@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{expressions, walk};
 use crate::problem::Place;
 use crate::project::Project;
-use super::{expressions, walk};
 use crate::tree::{Expr, ExprKind, File, ItemKind};
 
 /// Property paths by type and version.

@@ -36,14 +36,7 @@ pub(crate) fn accepts(
                 return refuse("an array");
             };
             for (place, item) in items.iter().enumerate() {
-                accepts(
-                    project,
-                    file,
-                    inner,
-                    &[],
-                    item,
-                    &format!("{path}[{place}]"),
-                )?;
+                accepts(project, file, inner, &[], item, &format!("{path}[{place}]"))?;
             }
             true
         }

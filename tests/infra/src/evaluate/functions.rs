@@ -40,9 +40,12 @@ pub(super) fn call(
 ) -> Result<Value, String> {
     let bad = || Err(format!("{name}{arguments:?}"));
     Ok(match (name, arguments) {
-        ("concat", lists) if lists.iter().all(Value::is_array) => {
-            lists.iter().filter_map(Value::as_array).flatten().cloned().collect()
-        }
+        ("concat", lists) if lists.iter().all(Value::is_array) => lists
+            .iter()
+            .filter_map(Value::as_array)
+            .flatten()
+            .cloned()
+            .collect(),
         ("concat", texts) => texts.iter().map(text).collect::<String>().into(),
         ("contains", [Value::Array(items), item]) => items.contains(item).into(),
         ("contains", [Value::Object(object), Value::String(key)]) => {
@@ -63,15 +66,20 @@ pub(super) fn call(
             text.to_lowercase().ends_with(&end.to_lowercase()).into()
         }
         ("environment", []) => environment(&azure.cloud),
-        ("flatten", [Value::Array(lists)]) => {
-            lists.iter().filter_map(Value::as_array).flatten().cloned().collect()
-        }
+        ("flatten", [Value::Array(lists)]) => lists
+            .iter()
+            .filter_map(Value::as_array)
+            .flatten()
+            .cloned()
+            .collect(),
         ("guid", parts) => guid(parts).into(),
         ("length", [Value::Array(items)]) => items.len().into(),
         ("length", [Value::String(text)]) => text.chars().count().into(),
         ("newGuid", []) => "9d7c1b1e-0000-4000-8000-00000000beef".into(),
         ("resourceGroup", []) => group.clone(),
-        ("resourceGroup", [Value::String(name)]) => super::template::group(&azure.subscription, name),
+        ("resourceGroup", [Value::String(name)]) => {
+            super::template::group(&azure.subscription, name)
+        }
         ("resourceGroup", [Value::String(subscription), Value::String(name)]) => {
             super::template::group(subscription, name)
         }

@@ -65,7 +65,11 @@ impl<'p> Template<'p> {
             deployments: RefCell::default(),
         };
         for item in file.params() {
-            let ItemKind::Param { of: Some(of), value } = &item.kind else {
+            let ItemKind::Param {
+                of: Some(of),
+                value,
+            } = &item.kind
+            else {
                 continue;
             };
             let value = match (given.get(&item.name), value) {
@@ -108,7 +112,10 @@ impl<'p> Template<'p> {
         }
         let resources = self.made.into_inner();
         for (place, resource) in resources.iter().enumerate() {
-            if resources[..place].iter().any(|other| other.id == resource.id) {
+            if resources[..place]
+                .iter()
+                .any(|other| other.id == resource.id)
+            {
                 return Err(format!("{} is deployed twice", resource.id));
             }
         }
@@ -254,7 +261,9 @@ impl<'p> Template<'p> {
         let group = value("scope")?.unwrap_or_else(|| self.group.clone());
         let name = value("name")?.unwrap_or_default();
         let deployment = (group["id"].to_string(), name.to_string());
-        if name.as_str().is_none_or(|name| name.is_empty() || name.len() > 64)
+        if name
+            .as_str()
+            .is_none_or(|name| name.is_empty() || name.len() > 64)
             || self.deployments.borrow().contains(&deployment)
         {
             return Err(self.at(body, &format!("the deployment name {name} is unusable")));
@@ -271,8 +280,7 @@ impl<'p> Template<'p> {
             }
             None => Map::new(),
         };
-        let deployment =
-            Template::new(self.project, file, self.azure, group, given)?.deploy()?;
+        let deployment = Template::new(self.project, file, self.azure, group, given)?.deploy()?;
         self.made.borrow_mut().extend(deployment.resources);
         Ok(deployment.outputs)
     }

@@ -2,6 +2,7 @@
 
 use tree_sitter::Node;
 
+use super::expressions::field;
 use super::{Read, Reader, exactly, named, unknown};
 use crate::tree::{Field, Type};
 
@@ -33,6 +34,17 @@ impl Reader<'_> {
                         .map(|member| self.type_expression(member))
                         .collect::<Read<_>>()?,
                 )
+            }
+            // At the top of a declaration the grammar takes `|` for an operator on values.
+            "binary_expression" if self.raw(field(node, "operator")?) == "|" => {
+                let mut members = Vec::new();
+                for side in ["left", "right"] {
+                    match self.type_expression(field(node, side)?)? {
+                        Type::Union(more) => members.extend(more),
+                        one => members.push(one),
+                    }
+                }
+                Type::Union(members)
             }
             "object" => Type::Object(self.fields(node)?),
             _ => return unknown(node),
