@@ -1,13 +1,13 @@
 # `nginx-vmss-sync sync --watch` as a container: the container way of nginx-asg-sync.
 #
-#   docker build --tag nginx-vmss-sync .          (or: az acr build, see docs/container.md)
+#   docker build --tag nginx-vmss-sync .          (or: az acr build, see docs/vm-and-container.md)
 #   docker run --rm --volume "$PWD/config.yaml:/etc/nginx/config.yaml:ro" nginx-vmss-sync
 #
 # The image holds three things: the static binary that `cargo xtask package` makes for Functions,
 # the certificate authorities that it trusts, and the agent's name as a link. x86-64 only, like it.
 
-# Any later Rust will do; the lock file fixes everything else.
-FROM rust:1.88-slim-bookworm AS build
+# The Rust that the tests run with; any from 1.88 on will do. The lock file fixes the rest.
+FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates gcc libc6-dev musl-tools \
     && rm -rf /var/lib/apt/lists/*
