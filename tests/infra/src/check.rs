@@ -13,6 +13,7 @@ use crate::project::Project;
 use crate::tree::{Expr, ExprKind, File, ItemKind};
 
 pub use table::{Table, used};
+pub(crate) use table::{paths, reads};
 
 /// Everything that is wrong with a project, in order.
 #[must_use]

@@ -67,7 +67,7 @@ impl Known<'_> {
 
 /// The paths of all properties below an object, and where they stand. Of a ternary, both branches;
 /// of a call of `union`, all arguments.
-pub(super) fn paths(body: &Expr) -> Vec<(String, Place)> {
+pub(crate) fn paths(body: &Expr) -> Vec<(String, Place)> {
     let mut found = Vec::new();
     below(body, "", &mut found);
     found.retain(|(path, _)| !["name", "scope", "parent", "dependsOn"].contains(&path.as_str()));
@@ -106,7 +106,7 @@ fn below(expr: &Expr, path: &str, found: &mut Vec<(String, Place)>) {
 
 /// Every property that a file reads from a resource, `symbol.a.b` and `symbol[i].a.b`: the type and
 /// version, the path, and where.
-pub(super) fn reads(file: &File) -> Vec<(String, String, Place)> {
+pub(crate) fn reads(file: &File) -> Vec<(String, String, Place)> {
     let mut found = Vec::new();
     let exprs = file.items.iter().flat_map(|item| expressions(&item.kind));
     for expr in exprs {
