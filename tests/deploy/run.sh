@@ -427,6 +427,50 @@ test_a_wrong_command_line_is_told_from_a_failure() {
     prints "SYNOPSIS"
 }
 
+# ---------------------------------------------------------------- against the other files
+
+# The value of a variable in deploy.sh, words one a line, sorted.
+constant() {
+    sed -n "/^readonly $1=/,\$p" "$deploy" | awk 'BEGIN { RS = "\"" } NR == 2' | xargs -n 1 | sort
+}
+
+test_it_waits_for_the_functions_that_there_are() {
+    equal "$(cd "$repository/function-app" && printf '%s\n' * | sort)" "$(constant functions)" "functions"
+    local uri
+    uri="$(grep -oE 'function-name [A-Za-z]+' "$deploy" | cut -d' ' -f2 | sort -u)"
+    equal "$uri" "$(grep -Fxf <(constant functions) <<<"$uri")" "functions that are named in commands"
+}
+
+test_the_template_has_the_parameters_and_outputs_that_are_used() {
+    local name main="$repository/infra/main.bicep"
+    for name in $(grep -oE '(deployEvents|rotateApiKey|apiKeySlot)=' "$deploy" | tr -d = | sort -u); do
+        grep -Eq "^param $name " "$main" || complain "main.bicep has no parameter $name"
+    done
+    while read -r name; do
+        grep -Eq "^output $name " "$main" || complain "main.bicep has no output $name"
+    done < <(grep -ohE '\(output [A-Za-z]+|outputs\.[A-Za-z]+' "$deploy" "$repository/infra/README.md" |
+        grep -oE '[A-Za-z]+$' | sort -u)
+}
+
+test_every_provider_of_the_template_is_checked_and_documented() {
+    local used
+    # Those of the scale sets and of NGINXaaS are registered: they are in use.
+    used="$(grep -hoE "^resource [A-Za-z]+ '[A-Za-z]+\.[A-Za-z]+" "$repository"/infra/*.bicep "$repository"/infra/modules/*.bicep |
+        cut -d"'" -f2 | grep -vE '^(Microsoft.Authorization|Microsoft.Compute|Nginx.NginxPlus)$' | sort -u)"
+    equal "$used" "$(constant providers)" "providers"
+    equal "$used" "$(sed -n '/^   for namespace in/,/do$/p' "$repository/infra/README.md" |
+        grep -oE 'Microsoft\.[A-Za-z]+' | sort)" "providers in infra/README.md"
+}
+
+test_the_documented_options_are_those_there_are() {
+    local option
+    run "$deploy" --help
+    while read -r option; do
+        grep -Eq -- "^ +(-[a-z], )?$option\b" <<<"$out" || complain "deploy.sh --help does not know $option"
+    done < <(grep -hoE 'deploy\.sh [^`|]*' "$repository/infra/README.md" "$repository"/docs/*.md |
+        grep -oE -- '--[a-z-]+' | sort -u)
+}
+
 # ---------------------------------------------------------------- in order
 
 passed=0 failed=0
