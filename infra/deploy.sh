@@ -173,7 +173,8 @@ at_least() {
 
 # A question to Azure; the answer is one value. Nothing on standard output where it has none.
 ask() {
-    az "$@" --subscription "$subscription" --output tsv 2>"$errors"
+    # On Windows the lines end in CR LF.
+    az "$@" --subscription "$subscription" --output tsv 2>"$errors" | tr -d '\r'
 }
 
 # Something that changes Azure; its messages are kept, and shown when it ends.
@@ -230,7 +231,7 @@ check_tools() {
     local version
     command -v az >/dev/null || die "there is no Azure CLI" \
         "install it (the package azure-cli of your system, or pip install azure-cli), then az login"
-    version="$(az version --query '"azure-cli"' --output tsv 2>"$errors")" || die "az does not run" \
+    version="$(az version --query '"azure-cli"' --output tsv 2>"$errors" | tr -d '\r')" || die "az does not run" \
         "az version says: $(tail -n 1 "$errors")"
     at_least "$version" "$minimum_cli" || die "the Azure CLI is $version, and $minimum_cli is needed" \
         "az upgrade"
@@ -244,7 +245,7 @@ check_login() {
     local choice=()
     [[ -z "$subscription" ]] || choice=(--subscription "$subscription")
     # The id, whatever was said: so nothing that happens elsewhere meanwhile changes the target.
-    subscription="$(az account show ${choice[@]+"${choice[@]}"} --query id --output tsv 2>"$errors")" ||
+    subscription="$(az account show ${choice[@]+"${choice[@]}"} --query id --output tsv 2>"$errors" | tr -d '\r')" ||
         if failed_with 'not found|doesn.t exist'; then
             die "there is no subscription \`${choice[1]-}\` in this login" \
                 "az account list --output table; or az login --tenant TENANT"
