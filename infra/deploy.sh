@@ -470,7 +470,7 @@ Look at it (the last pass, each upstream, what is held and why):
 
 Let it make a pass now, without waiting for the timer; {"dry_run":true} only shows the plan:
   key="\$(az functionapp function keys list --subscription $subscription --resource-group $shown --name $app --function-name Reconcile --query default --output tsv)"
-  curl --request POST --header "x-functions-key: \$key" --data '{"dry_run":true}' "https://$host/api/Reconcile"
+  curl --request POST --header "x-functions-key: \$key" --header "content-type: application/json" --data '{"dry_run":true}' "https://$host/api/Reconcile"
 
 If a pass fails, nginx-vmss-sync check --config FILE, with the same configuration, tries each read and names each remedy.
 A new version: cargo xtask package, then $command_line --from publish
