@@ -101,8 +101,8 @@ param alwaysReadyInstances int = 0
 @description('Resource id of a subnet delegated to Microsoft.App/environments, for outgoing calls. Empty = none.')
 param subnetId string = ''
 
-@description('Filter of the log.')
-param rustLog string = 'info,azure_core=warn,azure_identity=warn,typespec_client_core=warn'
+@description('Filter of the log. Empty = the default of the handler: info, and of the Azure SDK warnings.')
+param rustLog string = ''
 
 @description('Format of the log lines.')
 @allowed([

@@ -1,5 +1,5 @@
 // Alert rules on what the host and the handler tell Application Insights.
-// tests/it/alerts.rs holds the queries against the log of a real handler.
+// tests/it/infra/alerts.rs holds the queries against the log of a real handler.
 
 param location string
 param tags object

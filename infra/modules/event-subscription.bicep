@@ -1,5 +1,5 @@
 // Changes of the scale sets of this resource group go to the event function.
-// tests/it/events.rs holds the filter against what the handler acts on.
+// tests/it/infra/events.rs holds the filter against what the handler acts on.
 
 param topicName string
 param subscriptionName string

@@ -1,5 +1,5 @@
 // What the identity may read of the scale sets of one resource group: what a pass asks for, and
-// nothing else. tests/it/roles.rs holds the actions against the requests of real passes.
+// nothing else. tests/it/infra/roles.rs holds the actions against the requests of real passes.
 
 @description('Names of the Uniform sets, each of which is granted on its own.')
 param uniformSets string[]
