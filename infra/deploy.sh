@@ -67,9 +67,9 @@ readonly functions="VmssScaleEvent ReconcileTimer Reconcile Status"
 # The resource providers of main.bicep. A deployment registers most of them, if it may.
 readonly providers="Microsoft.Web Microsoft.Storage Microsoft.ManagedIdentity Microsoft.KeyVault
     Microsoft.Insights Microsoft.OperationalInsights Microsoft.EventGrid"
-# The first Azure CLI that knows Flex Consumption, and the first Bicep that takes a .bicepparam file
-# together with single parameters.
-readonly minimum_cli=2.60.0 minimum_bicep=0.22.6
+# The first Azure CLI that knows Flex Consumption, and the first Bicep in which a file may import the
+# types of another.
+readonly minimum_cli=2.60.0 minimum_bicep=0.25.3
 # A role takes minutes to reach the storage account.
 readonly publish_tries=8 publish_pause=30
 readonly listing_tries=40 listing_pause=15

@@ -154,6 +154,8 @@ var vaultSubscription = existingKeyVault.?subscriptionId ?? here
 var vaultGroup = existingKeyVault.?resourceGroupName ?? resourceGroup().name
 var apiKeySecretUri = 'https://${vaultName}${environment().suffixes.keyvaultDns}/secrets/${apiKeySecretName}'
 
+var vaultTopicName = existingKeyVault.?existingSystemTopicName ?? '${vaultName}-events'
+
 var dateFormat = 'yyyy-MM-ddTHH:mm:ssZ'
 var apiKeyExpires = dateTimeAdd(now, 'P${apiKeyLifetimeDays}D', dateFormat)
 
@@ -346,19 +348,31 @@ module alerts 'modules/alerts.bicep' = if (deployAlerts) {
   }
 }
 
+module keyVaultTopic 'modules/key-vault-topic.bicep' = if (deployAlerts && existingKeyVault.?existingSystemTopicName == null) {
+  name: '${functionAppName}-vault-topic'
+  scope: resourceGroup(vaultSubscription, vaultGroup)
+  params: {
+    tags: tags
+    name: vaultTopicName
+    vaultName: vaultName
+  }
+  dependsOn: [
+    keyVault
+  ]
+}
+
 module apiKeyExpiryAlert 'modules/api-key-expiry-alert.bicep' = if (deployAlerts) {
   name: '${functionAppName}-key-expiry'
   scope: resourceGroup(vaultSubscription, vaultGroup)
   params: {
-    tags: tags
+    topicName: vaultTopicName
+    subscriptionName: '${functionAppName}-key-expiry'
     vaultName: vaultName
     secretName: apiKeySecretName
-    existingTopicName: existingKeyVault.?existingSystemTopicName ?? ''
-    subscriptionName: functionAppName
     actionGroupIds: alertActionGroupIds
   }
   dependsOn: [
-    keyVault
+    keyVaultTopic
   ]
 }
 

@@ -1,37 +1,21 @@
 // An alert 30 days before the API key in the vault expires, and when it has expired. Key Vault tells
 // both as events, which Azure Monitor takes from Key Vault alone.
 
-param tags object
-param vaultName string
-param secretName string
-
-@description('Name of the system topic that the vault has. Empty = one is made.')
-param existingTopicName string
+@description('Name of the system topic of the vault.')
+param topicName string
 
 param subscriptionName string
+param vaultName string
+param secretName string
 param actionGroupIds string[]
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
-  name: vaultName
-}
-
-resource newTopic 'Microsoft.EventGrid/systemTopics@2025-02-15' = if (empty(existingTopicName)) {
-  name: '${vaultName}-events'
-  location: vault.location
-  tags: tags
-  properties: {
-    source: vault.id
-    topicType: 'Microsoft.KeyVault.vaults'
-  }
-}
-
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
-  name: empty(existingTopicName) ? '${vaultName}-events' : existingTopicName
+  name: topicName
 }
 
 resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
-  name: '${subscriptionName}-key-expiry'
+  name: subscriptionName
   properties: {
     // The only schema that Azure Monitor takes.
     eventDeliverySchema: 'CloudEventSchemaV1_0'
@@ -52,7 +36,4 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
       subjectEndsWith: secretName
     }
   }
-  dependsOn: [
-    newTopic
-  ]
 }
