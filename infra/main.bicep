@@ -13,8 +13,8 @@ import { keyVaultReference, nginxDeploymentReference, scaleSetGroup, syncConfigu
 param location string = resourceGroup().location
 
 @description('Name of the function app; part of its public host name, so unique in Azure.')
-@minLength(2)
-@maxLength(40)
+@minLength(3)
+@maxLength(32)
 param functionAppName string = 'vmss-sync-${uniqueString(resourceGroup().id)}'
 
 @description('Tags of all resources that can carry tags.')
@@ -22,7 +22,7 @@ param tags object = {}
 
 // ---------------------------------------------------------------- what is kept in step
 
-@description('The resource groups with the scale sets, at least one.')
+@description('The resource groups with the scale sets, each of them once.')
 @minLength(1)
 param scaleSetGroups scaleSetGroup[]
 

@@ -186,6 +186,17 @@ fn constructs_that_the_checker_does_not_know_are_refused_and_not_skipped() {
     }
 }
 
+/// Two things the grammar reads as something else, which is worse than refusing them.
+#[test]
+fn what_the_grammar_misreads_is_refused() {
+    let misread = "takes this for another item";
+    for list in ["[names[0], 'b']", "[\n  resourceGroup().id\n]"] {
+        let from = "for (name, i) in names:";
+        let to = format!("for (name, i) in {list}:");
+        assert_among("main.bicep", from, &to, misread);
+    }
+}
+
 #[test]
 fn symbols_and_functions_that_do_not_exist() {
     for (from, to, expected) in [

@@ -20,6 +20,8 @@ pub struct Template<'p> {
     /// The resource group, as `resourceGroup()` tells it.
     pub(super) group: Value,
     symbols: RefCell<HashMap<String, Val>>,
+    /// The names that are being evaluated, one for the sake of the other.
+    open: RefCell<Vec<String>>,
     made: RefCell<Vec<Deployed>>,
     /// Deployments by group and name: two with one name would overwrite each other.
     deployments: RefCell<Vec<(String, String)>>,
@@ -61,6 +63,7 @@ impl<'p> Template<'p> {
             azure,
             group,
             symbols: RefCell::default(),
+            open: RefCell::default(),
             made: RefCell::default(),
             deployments: RefCell::default(),
         };
@@ -131,6 +134,13 @@ impl<'p> Template<'p> {
             .file
             .item(name)
             .ok_or_else(|| format!("{}: there is no {name}", self.file.file_name()))?;
+        if self.open.borrow().iter().any(|open| open == name) {
+            return Err(format!(
+                "{}: {name} depends on itself",
+                self.file.file_name()
+            ));
+        }
+        self.open.borrow_mut().push(name.to_owned());
         let none = Locals::default();
         let value = match &item.kind {
             ItemKind::Var(value) => self.val(value, &none)?,
@@ -156,6 +166,7 @@ impl<'p> Template<'p> {
             })?,
             _ => return Err(format!("{}: {name} is no value", self.file.file_name())),
         };
+        self.open.borrow_mut().pop();
         self.symbols
             .borrow_mut()
             .insert(name.to_owned(), value.clone());

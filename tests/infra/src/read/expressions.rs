@@ -31,6 +31,25 @@ impl Reader<'_> {
         self.expression(node).map(Box::new)
     }
 
+    /// The items of an array. The grammar takes `a[0]` and `f().b` for two items there: two on one
+    /// line without a comma are one that it has not understood.
+    fn items(&self, node: Node<'_>) -> Read<Vec<Expr>> {
+        let mut cursor = node.walk();
+        let mut last = None;
+        for child in node.children(&mut cursor) {
+            let row = child.start_position().row;
+            if !child.is_named() {
+                last = None;
+            } else if last.replace(child.end_position().row) == Some(row) {
+                return Err(Fault {
+                    place: syntax::place(child),
+                    text: "the grammar takes this for another item: give it a variable".to_owned(),
+                });
+            }
+        }
+        self.all(named(node))
+    }
+
     fn all(&self, nodes: Vec<Node<'_>>) -> Read<Vec<Expr>> {
         nodes
             .into_iter()
@@ -49,7 +68,7 @@ impl Reader<'_> {
             "null" => ExprKind::Null,
             "identifier" | "property_identifier" => ExprKind::Name(self.raw(node)),
             "call_expression" => self.call(node)?,
-            "array" => ExprKind::Array(self.all(named(node))?),
+            "array" => ExprKind::Array(self.items(node)?),
             "object" => ExprKind::Object(self.properties(node)?),
             "for_statement" => self.for_loop(node)?,
             "if_statement" => {
@@ -119,8 +138,18 @@ impl Reader<'_> {
             Some(Part::Literal(last)) => last.push_str(text),
             _ => parts.push(Part::Literal(text.to_owned())),
         };
-        for child in named(node) {
+        let mut cursor = node.walk();
+        let mut end = node.start_byte();
+        for child in node.children(&mut cursor) {
+            // The grammar accepts `\$`, and has no node for it.
+            match self.text.get(end..child.start_byte()) {
+                Some("") => {}
+                Some("\\$") => literal("$", &mut parts),
+                _ => return unknown(child),
+            }
+            end = child.end_byte();
             match child.kind() {
+                "'" | "'''" => {}
                 "string_content" => literal(&self.raw(child), &mut parts),
                 "escape_sequence" => literal(&self.escape(child)?, &mut parts),
                 "interpolation" => {
@@ -141,7 +170,6 @@ impl Reader<'_> {
             "\\n" => "\n",
             "\\r" => "\r",
             "\\t" => "\t",
-            "\\$" => "$",
             _ => {
                 return Err(Fault {
                     place: syntax::place(node),
