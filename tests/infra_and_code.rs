@@ -211,10 +211,14 @@ fn further_settings_are_kept_and_do_not_replace_those_of_the_template() {
 
 #[test]
 fn the_handler_reads_the_configuration_that_the_sample_deploys() {
-    for (cloud, vault) in [
-        ("AzureCloud", "vault.azure.net"),
-        ("AzureUSGovernment", "vault.usgovcloudapi.net"),
-        ("AzureChinaCloud", "vault.azure.cn"),
+    for (cloud, name, vault) in [
+        ("AzureCloud", "AzurePublic", "vault.azure.net"),
+        (
+            "AzureUSGovernment",
+            "AzureUSGovernment",
+            "vault.usgovcloudapi.net",
+        ),
+        ("AzureChinaCloud", "AzureChina", "vault.azure.cn"),
     ] {
         let config = configuration(cloud, &json!({}));
         let sets = config
@@ -246,6 +250,7 @@ fn the_handler_reads_the_configuration_that_the_sample_deploys() {
             deployment.outputs["apiKeySecretName"].as_str().unwrap()
         );
         assert_eq!(written["api_key_secret"], secret.as_str(), "{cloud}");
+        assert_eq!(written["cloud"], name);
         assert_eq!(deployment.outputs["scaleSetsWithoutAccess"], json!([]));
     }
 }
