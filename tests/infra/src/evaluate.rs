@@ -93,7 +93,7 @@ pub fn deploy(
     let mut given = expressions::parameters(file)?;
     given.extend(more.clone());
     let group = template::group(&azure.subscription, &azure.group);
-    Template::new(project, template, azure, group, given)?.deploy()
+    Template::new(project, template, azure, group, &given)?.deploy()
 }
 
 /// Evaluates one module on its own.
@@ -111,7 +111,7 @@ pub fn deploy_module(
         .named(module)
         .ok_or_else(|| format!("there is no {module}"))?;
     let group = template::group(&azure.subscription, &azure.group);
-    Template::new(project, template, azure, group, given.clone())?.deploy()
+    Template::new(project, template, azure, group, given)?.deploy()
 }
 
 /// The names of a template's parameters that must be given.

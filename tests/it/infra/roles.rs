@@ -130,7 +130,7 @@ async fn every_read(uniform: bool) -> Vec<Recorded> {
         |cloud| {
             cloud
                 .world()
-                .set_power("web-vmss", 0, PowerState::Deallocated)
+                .set_power("web-vmss", 0, PowerState::Deallocated);
         },
         |cloud| cloud.world().mark_deleting("web-vmss", 0),
         |cloud| cloud.world().drop_nics("web-vmss", 0),

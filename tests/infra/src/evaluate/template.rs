@@ -48,7 +48,7 @@ impl<'p> Template<'p> {
         file: &'p File,
         azure: &'p Azure,
         group: Value,
-        given: Map<String, Value>,
+        given: &Map<String, Value>,
     ) -> Result<Self, String> {
         let name = file.file_name();
         if let Some(missing) = required(file).find(|required| !given.contains_key(*required)) {
@@ -291,7 +291,7 @@ impl<'p> Template<'p> {
             }
             None => Map::new(),
         };
-        let deployment = Template::new(self.project, file, self.azure, group, given)?.deploy()?;
+        let deployment = Template::new(self.project, file, self.azure, group, &given)?.deploy()?;
         self.made.borrow_mut().extend(deployment.resources);
         Ok(deployment.outputs)
     }

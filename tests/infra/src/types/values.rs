@@ -92,10 +92,8 @@ impl Values<'_> {
                 Some(ItemKind::Var(inner)) => self.value(of, inner, found),
                 Some(ItemKind::Param {
                     of: Some(given), ..
-                }) => {
-                    if !base(given).is_none_or(|given| may_be(of, given)) {
-                        found.push((value.place, format!("`{name}` is not a {of}")));
-                    }
+                }) if !base(given).is_none_or(|given| may_be(of, given)) => {
+                    found.push((value.place, format!("`{name}` is not a {of}")));
                 }
                 _ => {}
             },
