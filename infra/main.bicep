@@ -76,7 +76,7 @@ param apiKeyLifetimeDays int = 180
 param newApiKey string = newGuid()
 
 @description('The time from which apiKeyLifetimeDays counts; leave the default.')
-param now string = utcNow()
+param now string = utcNow('u')
 
 // ---------------------------------------------------------------- the function app
 
