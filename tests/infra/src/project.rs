@@ -14,7 +14,8 @@ pub struct Project {
 }
 
 impl Project {
-    /// Reads every `.bicep` and `.bicepparam` file below a directory.
+    /// Reads every `.bicep` and `.sample.bicepparam` file below a directory. Other parameters files
+    /// are an operator's own.
     ///
     /// # Errors
     ///
@@ -88,9 +89,8 @@ fn find(directory: &Path, paths: &mut Vec<PathBuf>) {
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             find(&path, paths);
-        } else if path
-            .extension()
-            .is_some_and(|end| end == "bicep" || end == "bicepparam")
+        } else if path.to_string_lossy().ends_with(".sample.bicepparam")
+            || path.extension().is_some_and(|end| end == "bicep")
         {
             paths.push(path);
         }
