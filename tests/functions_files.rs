@@ -191,6 +191,58 @@ fn host_json_names_the_handler_and_the_bundle_with_event_grid() {
     assert_eq!(bundle["version"], "[4.*, 5.0.0)");
 }
 
+/// The keys of `host.json` that a host of version 4 reads, as far as we might want them, and the
+/// kind of each value. A key that it does not know it passes over in silence.
+const HOST_KEYS: [(&str, &str); 18] = [
+    ("/version", "text"),
+    ("/functionTimeout", "text"),
+    ("/telemetryMode", "text"),
+    ("/customHandler", "object"),
+    ("/customHandler/description", "object"),
+    ("/customHandler/description/defaultExecutablePath", "text"),
+    ("/customHandler/description/workingDirectory", "text"),
+    ("/customHandler/description/arguments", "list"),
+    ("/extensionBundle", "object"),
+    ("/extensionBundle/id", "text"),
+    ("/extensionBundle/version", "text"),
+    ("/logging", "object"),
+    ("/logging/logLevel", "object"),
+    ("/logging/logLevel/default", "text"),
+    ("/logging/applicationInsights", "object"),
+    ("/logging/applicationInsights/samplingSettings", "object"),
+    (
+        "/logging/applicationInsights/samplingSettings/isEnabled",
+        "bool",
+    ),
+    (
+        "/logging/applicationInsights/samplingSettings/excludedTypes",
+        "text",
+    ),
+];
+
+#[test]
+fn host_json_has_only_keys_that_the_host_reads_with_values_of_their_kind() {
+    fn visit(value: &Value, path: &str, found: &mut Vec<(String, &'static str)>) {
+        let kind = match value {
+            Value::String(_) => "text",
+            Value::Bool(_) => "bool",
+            Value::Array(_) => "list",
+            Value::Object(_) => "object",
+            Value::Number(_) | Value::Null => "another",
+        };
+        found.push((path.to_owned(), kind));
+        for (name, value) in value.as_object().into_iter().flatten() {
+            visit(value, &format!("{path}/{name}"), found);
+        }
+    }
+    let mut found = Vec::new();
+    visit(&read("host.json"), "", &mut found);
+    for (path, kind) in &found[1..] {
+        let known = HOST_KEYS.iter().find(|(known, _)| known == path);
+        assert_eq!(known.map(|(_, kind)| kind), Some(kind), "{path}");
+    }
+}
+
 #[test]
 fn host_json_leaves_http_requests_in_the_envelope_that_the_handler_reads() {
     let custom = &read("host.json")["customHandler"];
