@@ -22,10 +22,10 @@ pub use credential::{Identity, IdentityKind};
 pub use inspect::{Inspection, Read, actions};
 pub use key_vault::{KeyVault, KeyVaultError, KeyVaultTrouble, SecretFacts};
 pub use principal::{Assigned, Principal};
-pub use refusal::Reason;
+pub use refusal::{Reason, Refusal};
 pub use resource_manager::ResourceManager;
 pub use scale_set::ScaleSets;
-pub use transport::{Transports, USER_AGENT, http_client};
+pub use transport::{Transports, USER_AGENT, http_client, http_client_builder};
 
 /// The error chain of the SDK in one line, cut short, without control characters: its outermost
 /// message alone often says nothing, and a proxy's page must not fill the log.

@@ -4,6 +4,7 @@ mod check;
 mod options;
 mod plan;
 mod serve;
+mod style;
 mod sync;
 
 use std::process::ExitCode;

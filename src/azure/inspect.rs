@@ -9,7 +9,7 @@ use super::resource_manager::Permission;
 use super::scale_set::{READ_SET, ScaleSets, mode_of};
 use super::uniform::{LIST_SET_INTERFACES, LIST_SET_MACHINES};
 use super::wire::Page;
-use crate::model::{ReadFailure, ReadFailureKind, ScaleSetId};
+use crate::model::{ReadFailureKind, ScaleSetId};
 use crate::reconcile::{Inventory as _, Mode};
 
 /// The role actions that a pass needs for a set of this mode.
@@ -48,7 +48,7 @@ pub struct Read {
     /// The mode whose sets need it, where not every set does and this set's mode is not known.
     pub needed_by: Option<Mode>,
     /// Azure's answer.
-    pub outcome: Result<(), (Reason, ReadFailure)>,
+    pub outcome: Result<(), Refusal>,
 }
 
 impl ScaleSets {
@@ -62,7 +62,7 @@ impl ScaleSets {
             action: READ_SET.action,
             scope: scope.clone(),
             needed_by: None,
-            outcome: outcome.map_err(|refusal| (refusal.reason, refusal.failure)),
+            outcome,
         };
         match self.try_model(set, deadline).await {
             Ok(model) => {
@@ -149,7 +149,7 @@ impl ScaleSets {
             Ok(_) => Ok(()),
             // Azure checks the permission first, and may then find a list without items not there.
             Err(refusal) if refusal.failure.kind == ReadFailureKind::NotFound => Ok(()),
-            Err(refusal) => Err((refusal.reason, refusal.failure)),
+            Err(refusal) => Err(refusal),
         };
         let read = Read {
             action: permission.action,

@@ -13,9 +13,13 @@ use crate::telemetry::clean;
 
 /// A read that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) failure: ReadFailure,
-    pub(super) reason: Reason,
+pub struct Refusal {
+    /// What a pass reports.
+    pub failure: ReadFailure,
+    /// Why, as far as Azure told.
+    pub reason: Reason,
+    /// Azure's status and code, e.g. `403 AuthorizationFailed`; empty where it did not answer.
+    pub code: String,
 }
 
 /// Why Resource Manager refused, as far as its answer tells more than the failure's kind.
@@ -41,6 +45,7 @@ impl From<ReadFailure> for Refusal {
         Self {
             failure,
             reason: Reason::Other,
+            code: String::new(),
         }
     }
 }
@@ -135,8 +140,12 @@ pub(super) fn judge(
             format!("refused ({said})"),
         ),
     };
-    let failure = failure(kind, format!("{what}: {text}"));
-    (Refusal { failure, reason }, code)
+    let refusal = Refusal {
+        failure: failure(kind, format!("{what}: {text}")),
+        reason,
+        code: format!("{status} {code}").trim_end().to_owned(),
+    };
+    (refusal, code)
 }
 
 /// `Retry-After` in seconds, or Azure's own milliseconds.

@@ -7,6 +7,7 @@
 )]
 
 mod check;
+mod mistakes;
 mod plan;
 mod sync;
 mod usage;
