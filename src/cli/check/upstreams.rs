@@ -133,9 +133,9 @@ fn missing(
             let known = |kind| names.get(&kind).map(Vec::as_slice).unwrap_or_default();
             let same_name_elsewhere = known(other(key.kind)).contains(&key.name);
             let advice = if same_name_elsewhere {
+                let kind = other(key.kind).path();
                 format!(
-                    "there is a {0} upstream of this name; set `kind: {0}`, or add this one to NGINX's configuration:",
-                    other(key.kind).path()
+                    "`kind: {kind}` has this name; set it, or add this upstream to NGINX's configuration:"
                 )
             } else {
                 match nearest(&key.name, known(key.kind)).as_slice() {

@@ -313,7 +313,7 @@ async fn mistake_5_an_upstream_of_the_other_kind() {
     let said = Said {
         mistake: "5b. Upstream of the other kind",
         cause: &["stream upstream `web`", "NGINX has no such upstream"],
-        remedy: &["there is a http upstream of this name; set `kind: http`"],
+        remedy: &["`kind: http` has this name; set it"],
         pass: &["servers of web", "check its `name` and `kind`"],
     };
     meets(&cloud, &cloud.config_yaml(&[wrong]), said).await;
