@@ -1,8 +1,10 @@
 //! The command line.
 
 mod check;
+mod help;
 mod options;
 mod plan;
+mod progress;
 mod serve;
 mod style;
 mod sync;
@@ -66,6 +68,11 @@ pub async fn run(arguments: Vec<String>) -> anyhow::Result<ExitCode> {
         (Command::Plan { format }, _) => plan::plan(&load(&common)?, format).await,
         (Command::Check { format }, _) => check::check(&common, format).await,
     }
+}
+
+/// Names the command that looks for causes, after one that failed.
+fn hint_at_check() {
+    eprintln!("hint: `nginx-vmss-sync check` looks for the cause and says what to do");
 }
 
 /// Loads the configuration and tells its warnings.

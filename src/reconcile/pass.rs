@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
@@ -103,7 +103,11 @@ pub struct Reconciler {
     drains: Drains,
     statics: Statics,
     stopped: AtomicBool,
+    listener: OnceLock<Listener>,
 }
+
+/// Hears of each upstream as soon as it has ended.
+type Listener = Box<dyn Fn(&UpstreamReport) + Send + Sync>;
 
 impl Reconciler {
     /// Makes one; nothing is read yet.
@@ -122,7 +126,20 @@ impl Reconciler {
             drains,
             statics,
             stopped,
+            listener: OnceLock::new(),
         }
+    }
+
+    /// Calls `listener` for each upstream as soon as it has ended; the first listener stays.
+    pub fn on_report(&self, listener: impl Fn(&UpstreamReport) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
+    }
+
+    fn ended(&self, report: UpstreamReport) -> UpstreamReport {
+        if let Some(listener) = self.listener.get() {
+            listener(&report);
+        }
+        report
     }
 
     /// The configured upstreams.
@@ -187,7 +204,8 @@ impl Reconciler {
                     pending.push((upstream, servers));
                 }
                 Err(error) => {
-                    reports.insert(upstream.key.clone(), unread(upstream, &error));
+                    let report = self.ended(unread(upstream, &error));
+                    reports.insert(upstream.key.clone(), report);
                 }
             }
         }
@@ -237,7 +255,9 @@ impl Reconciler {
                         }
                     }
                 },
-                Some(report) = working.next(), if !working.is_empty() => reports.push(report),
+                Some(report) = working.next(), if !working.is_empty() => {
+                    reports.push(self.ended(report));
+                }
             }
         }
         for (upstream, servers) in pending {
@@ -246,7 +266,7 @@ impl Reconciler {
             report.servers.sort();
             report.servers_read = true;
             report.fail("not_listed", "its scale sets were not listed");
-            reports.push(report);
+            reports.push(self.ended(report));
         }
         reports
     }
