@@ -58,7 +58,10 @@ pub async fn run(arguments: Vec<String>) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     telemetry::start(&target).with_context(|| match &common.log_path {
-        Some(path) => format!("the log file {} cannot be opened", path.display()),
+        Some(path) => format!(
+            "the log file `{}` cannot be opened; see that its directory exists and may be written to",
+            path.display()
+        ),
         None => "the log cannot be started".to_owned(),
     })?;
     match (command, listener) {

@@ -116,7 +116,7 @@ impl fmt::Display for Problem {
         if self.path.is_empty() {
             f.write_str(&self.message)
         } else {
-            write!(f, "`{}`: {}", self.path, self.message)
+            write!(f, "{}: {}", self.path, self.message)
         }
     }
 }

@@ -237,7 +237,10 @@ impl ResourceManager {
         match error.kind() {
             ErrorKind::Credential => failure(
                 ReadFailureKind::Identity,
-                format!("no token for Azure from {}: {text}", self.identity.kind()),
+                format!(
+                    "no token for Azure from {}; `nginx-vmss-sync check` says what to do ({text})",
+                    self.identity.kind()
+                ),
             ),
             ErrorKind::Connection => failure(
                 ReadFailureKind::Connection,
@@ -249,7 +252,10 @@ impl ResourceManager {
             ),
             ErrorKind::HttpResponse { .. } => failure(
                 ReadFailureKind::Identity,
-                format!("no token for Azure from {}: {text}", self.identity.kind()),
+                format!(
+                    "no token for Azure from {}; `nginx-vmss-sync check` says what to do ({text})",
+                    self.identity.kind()
+                ),
             ),
             _ => failure(
                 ReadFailureKind::Connection,

@@ -71,7 +71,10 @@ pub(super) async fn check(common: &Common, format: Format) -> anyhow::Result<Exi
         Err(error) => {
             let subject = format!("configuration `{}`", error.origin);
             for problem in &error.problems {
-                let text = problem.to_string();
+                let text = match problem.path.as_str() {
+                    "" => problem.message.clone(),
+                    path => format!("`{path}`: {}", problem.message),
+                };
                 findings.failed(Check::Configuration, &subject, text, Remedy::default());
             }
             schedule::examine(&mut findings);

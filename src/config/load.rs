@@ -83,8 +83,8 @@ pub fn load(option: Option<&Path>, environment: &Environment) -> Result<Config, 
                     problems: vec![Problem {
                         path: String::new(),
                         message: format!(
-                            "the file cannot be read ({error}); name it with --config PATH or VMSS_SYNC_CONFIG_PATH, \
-                             or put its text into VMSS_SYNC_CONFIG"
+                            "the file cannot be read ({error}); name it with `--config PATH` or `VMSS_SYNC_CONFIG_PATH`, \
+                             or put its text into `VMSS_SYNC_CONFIG`"
                         ),
                     }],
                 }),

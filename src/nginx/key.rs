@@ -255,8 +255,12 @@ fn authorization(key: &SecretString) -> Result<HeaderValue, ApiKeyError> {
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, ApiKeyError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| ApiKeyError("the API key cannot stand in a header".to_owned()))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        ApiKeyError(
+            "the API key has characters that cannot stand in a header; store exactly the key"
+                .to_owned(),
+        )
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

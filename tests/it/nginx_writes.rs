@@ -284,11 +284,11 @@ async fn a_refusal_of_the_whole_upstream_says_what_to_change() {
     let cases: [(Break, &str); 3] = [
         (
             |world| world.set_upstream_static(UpstreamKind::Http, "web", true),
-            "upstream_static: the upstream is static: give it a `zone` and a `state` file",
+            "upstream_static: the upstream is static; give it a `zone` and a `state` file",
         ),
         (
             |world| world.remove_upstream(UpstreamKind::Http, "web"),
-            "upstream_not_found: NGINX has no such upstream, or it has no `zone`; check its name",
+            "upstream_not_found: NGINX has no such upstream, or it has no `zone`; check its `name`",
         ),
         (
             |world| world.disable_writes(true),

@@ -396,7 +396,7 @@ async fn mistake_9_a_typo_in_a_key() {
         ],
         remedy: &[],
         pass: &[
-            "`upstreams[0].max_fials`",
+            "upstreams[0].max_fials",
             "unknown key",
             "did you mean `max_fails`?",
         ],
