@@ -19,7 +19,7 @@ use super::listing::{Items, decode, malformed};
 use super::refusal::{Reason, Refusal};
 use super::resource_manager::{Permission, ResourceManager, failure};
 use super::wire::{Interface, Machine, ScaleSet};
-use crate::model::{CompleteListing, Listing, ReadFailure, ScaleSetId};
+use crate::model::{CompleteListing, Listing, ReadFailure, ReadFailureKind, ScaleSetId};
 use crate::reconcile::{Inventory, Mode};
 
 pub(super) const COMPUTE_API: &str = "2024-07-01";
@@ -143,7 +143,10 @@ impl ScaleSets {
 
     async fn model(&self, set: &ScaleSetId, deadline: Instant) -> Result<ScaleSet, ReadFailure> {
         let read = self.try_model(set, deadline).await;
-        read.map_err(|refusal| refusal.saying("; its servers are kept").failure)
+        read.map_err(|refusal| match refusal.failure.kind {
+            ReadFailureKind::NotFound => refusal.saying("; its servers are kept").failure,
+            _ => refusal.failure,
+        })
     }
 
     pub(super) async fn try_model(

@@ -220,7 +220,7 @@ async fn html_error_bodies_are_judged_by_their_status() {
     for (status, kind) in [
         (400, "rejected"),
         (403, "denied"),
-        (404, "upstream_not_found"),
+        (404, "path_not_found"),
         (502, "server"),
     ] {
         let running = Running::start(uniform_cloud(1).await, &[web()]).await;
@@ -292,7 +292,7 @@ async fn a_refusal_of_the_whole_upstream_says_what_to_change() {
         ),
         (
             |world| world.disable_writes(true),
-            "the API is read-only: `api write=on;` is needed",
+            "the API is read-only; NGINX's configuration needs `api write=on;`",
         ),
     ];
     for (broken, text) in cases {
