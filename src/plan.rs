@@ -22,7 +22,6 @@ use std::fmt;
 use std::time::Duration;
 
 pub use desired::{Candidate, Picture, WholePicture};
-pub(crate) use diff::is_ours;
 pub use digest::digest;
 
 use crate::model::{

@@ -24,7 +24,7 @@ pub(super) async fn plan(config: &Config, format: Format) -> anyhow::Result<Exit
     let deadline = Instant::now() + DEADLINE;
     let report = services
         .reconciler
-        .pass(&Scope::All, &Intent::Show, deadline)
+        .pass(&Scope::All, &Intent::Survey, deadline)
         .await;
     match format {
         Format::Text => print!("{}", text::text(&report, Style::of_stdout())),

@@ -67,8 +67,8 @@ fn define_role(mode: Mode, groups: &[String]) -> String {
 
 fn role_name(mode: Mode) -> &'static str {
     match mode {
-        Mode::Uniform => "nginx-vmss-sync Uniform",
-        Mode::Flexible => "nginx-vmss-sync Flexible",
+        Mode::Uniform => "nginx-vmss-sync Uniform reader",
+        Mode::Flexible => "nginx-vmss-sync Flexible reader",
     }
 }
 
@@ -234,12 +234,12 @@ mod tests {
              \"Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read\"],\
              \"AssignableScopes\":[\"/subscriptions/s1/resourceGroups/rg(app)\"],\
              \"Description\":\"Lets nginx-vmss-sync read scale sets, instances and network interfaces\",\
-             \"Name\":\"nginx-vmss-sync Uniform\"}'"
+             \"Name\":\"nginx-vmss-sync Uniform reader\"}'"
         );
         assert_eq!(
             assign,
             "az role assignment create --assignee-object-id 11-22 --assignee-principal-type ServicePrincipal \
-             --role 'nginx-vmss-sync Uniform' --scope \
+             --role 'nginx-vmss-sync Uniform reader' --scope \
              '/subscriptions/s1/resourceGroups/rg(app)/providers/Microsoft.Compute/virtualMachineScaleSets/web'"
         );
         let [_, assign] = grant(Mode::Flexible, &set(), &groups, &principal());

@@ -239,7 +239,7 @@ fn origins(upstream: &Upstream, servers: &[Server], listings: &Listings, finding
         .collect();
     let strangers: Vec<String> = servers
         .iter()
-        .filter(|server| !server.fixed && crate::plan::is_ours(upstream, server))
+        .filter(|server| !server.fixed && upstream.owns(server))
         .filter(|server| match server.address {
             ServerAddress::Socket(address) => !instances.contains(&address),
             ServerAddress::Other(_) => false,

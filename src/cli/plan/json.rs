@@ -29,7 +29,7 @@ fn upstream(report: &UpstreamReport) -> Value {
         "scale_sets": report.groups.split(',').collect::<Vec<_>>(),
         "outcome": State::of(report).name(),
         "servers": report.servers.iter().map(ServerAddress::to_string).collect::<Vec<_>>(),
-        "planned": steps.iter().map(step).collect::<Vec<_>>(),
+        "planned": steps.iter().map(|one| step(one, report)).collect::<Vec<_>>(),
         "held": report.held.iter().map(held).collect::<Vec<_>>(),
         "digest": report.digest,
         "skipped": notes
@@ -41,7 +41,7 @@ fn upstream(report: &UpstreamReport) -> Value {
     })
 }
 
-fn step(step: &Step) -> Value {
+fn step(step: &Step, report: &UpstreamReport) -> Value {
     let changes = match step {
         Step::Patch { changes, .. } => Some(parameters(changes)),
         _ => None,
@@ -49,7 +49,7 @@ fn step(step: &Step) -> Value {
     json!({
         "action": step.verb(),
         "server": step.address().to_string(),
-        "reason": reasons::of(step),
+        "reason": reasons::of(step, report),
         "changes": changes,
     })
 }

@@ -37,7 +37,7 @@ fn section(report: &UpstreamReport, style: Style) -> String {
     let mut out = format!("{}\n", style.paint(Ink::Bold, &title));
     for step in steps {
         let (sign, ink) = sign(step);
-        let why = format!("{}: {}", step.verb(), reasons::of(step));
+        let why = format!("{}: {}", step.verb(), reasons::of(step, report));
         out.push_str(&row(ink, sign, &step.address().to_string(), &why));
     }
     // Each reason once, below the steps that it holds.

@@ -151,9 +151,9 @@ async fn mistake_2_a_missing_role_action() {
         } else {
             ("Flexible", group.clone())
         };
-        let definition = format!("\"Name\":\"nginx-vmss-sync {mode}\"");
+        let definition = format!("\"Name\":\"nginx-vmss-sync {mode} reader\"");
         let assignment = format!(
-            "az role assignment create --assignee-object-id {} --assignee-principal-type ServicePrincipal --role 'nginx-vmss-sync {mode}' --scope {scope}\n",
+            "az role assignment create --assignee-object-id {} --assignee-principal-type ServicePrincipal --role 'nginx-vmss-sync {mode} reader' --scope {scope}\n",
             cloud.world().object_id()
         );
         let assignable = format!("\"AssignableScopes\":[\"{group}\"]");

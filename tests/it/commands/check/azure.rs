@@ -96,7 +96,10 @@ async fn without_any_role_every_action_that_might_be_needed_is_named() {
         let report = examine(&cloud, &[web()]).await;
         report.assert_failed(&["azure.permission"]);
         let find = "az vmss list --subscription";
-        let roles = ["'nginx-vmss-sync Uniform'", "'nginx-vmss-sync Flexible'"];
+        let roles = [
+            "'nginx-vmss-sync Uniform reader'",
+            "'nginx-vmss-sync Flexible reader'",
+        ];
         report.only(
             "azure.permission",
             "failed",
