@@ -18,6 +18,7 @@ use serde_json::Value;
 
 pub use event_grid::{EventMeaning, meaning};
 pub use functions::App;
+pub(crate) use report_json::upstream as upstream_json;
 pub use router::{BODY_LIMIT_BYTES, router};
 
 /// The values of a header among those of the HTTP trigger's data: the host gives each name, whatever

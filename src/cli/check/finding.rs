@@ -75,6 +75,32 @@ pub(super) enum Check {
     UpstreamHealthChecks,
 }
 
+#[cfg(test)]
+const CHECKS: [Check; 22] = [
+    Check::Configuration,
+    Check::Schedule,
+    Check::StartUp,
+    Check::Identity,
+    Check::AzureReachable,
+    Check::AzureClock,
+    Check::AzurePermission,
+    Check::AzureScaleSet,
+    Check::SecretReadable,
+    Check::SecretExpiry,
+    Check::KeyForm,
+    Check::NginxReachable,
+    Check::NginxCertificate,
+    Check::NginxClock,
+    Check::NginxEndpoint,
+    Check::NginxKey,
+    Check::NginxVersion,
+    Check::NginxWrite,
+    Check::UpstreamExists,
+    Check::UpstreamServers,
+    Check::UpstreamZone,
+    Check::UpstreamHealthChecks,
+];
+
 impl Check {
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -292,6 +318,21 @@ mod tests {
             text: "not accepted".to_owned(),
             remedy,
         }
+    }
+
+    #[test]
+    fn the_document_has_exactly_these_checks_grades_and_this_schema() {
+        let document = include_str!("../../../docs/check.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
+        let named: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        let table = named.iter().position(|name| *name == "configuration");
+        let checks = CHECKS.map(Check::name);
+        let start = table.unwrap();
+        assert_eq!(named[start..start + checks.len()], checks);
+        for grade in Grade::ALL {
+            assert!(named.contains(&grade.name()), "{grade:?}");
+        }
+        assert!(document.contains(&format!("\"schema\": \"{SCHEMA}\"")));
     }
 
     #[test]

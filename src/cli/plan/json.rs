@@ -1,10 +1,11 @@
-//! The plan for programs. `docs/plan.md` describes it.
+//! The plan for programs: `Reconcile`'s report, with a reason for every step and what it changes.
+//! `docs/plan.md` describes it.
 
 use serde_json::{Map, Value, json};
 
 use super::{State, reasons, state};
-use crate::model::ServerAddress;
-use crate::plan::{Changes, Held, Step};
+use crate::host::upstream_json;
+use crate::plan::{Changes, Step};
 use crate::reconcile::{PassReport, UpstreamReport};
 
 /// The form. A change that breaks readers gets a new number.
@@ -21,24 +22,11 @@ pub(super) fn json(report: &PassReport) -> Value {
 
 fn upstream(report: &UpstreamReport) -> Value {
     let steps = report.planned.as_deref().unwrap_or_default();
-    let failures = report.failures.iter();
-    let notes = report.notes.iter();
-    json!({
-        "name": report.key.name,
-        "kind": report.key.kind.path(),
-        "scale_sets": report.groups.split(',').collect::<Vec<_>>(),
-        "outcome": State::of(report).name(),
-        "servers": report.servers.iter().map(ServerAddress::to_string).collect::<Vec<_>>(),
-        "planned": steps.iter().map(|one| step(one, report)).collect::<Vec<_>>(),
-        "held": report.held.iter().map(held).collect::<Vec<_>>(),
-        "digest": report.digest,
-        "skipped": notes
-            .map(|note| json!({ "subject": note.subject, "reason": note.text }))
-            .collect::<Vec<_>>(),
-        "failures": failures
-            .map(|failure| json!({ "kind": failure.kind, "message": failure.message }))
-            .collect::<Vec<_>>(),
-    })
+    let steps: Vec<Value> = steps.iter().map(|one| step(one, report)).collect();
+    let mut value = upstream_json(report);
+    value["outcome"] = json!(State::of(report).name());
+    value["planned"] = json!(steps);
+    value
 }
 
 fn step(step: &Step, report: &UpstreamReport) -> Value {
@@ -78,11 +66,29 @@ fn parameters(changes: &Changes) -> Value {
     Value::Object(map)
 }
 
-fn held(held: &Held) -> Value {
-    json!({
-        "action": held.step.verb(),
-        "server": held.step.address().to_string(),
-        "reason": held.reason.to_string(),
-        "release": held.reason.release(),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Kind, UpstreamKey};
+
+    #[test]
+    fn the_document_has_this_schema_and_every_key() {
+        let document = include_str!("../../../docs/plan.md");
+        assert!(document.contains(&format!("\"schema\": \"{SCHEMA}\"")));
+        let key = UpstreamKey {
+            kind: Kind::Http,
+            name: "web".to_owned(),
+        };
+        let value = upstream(&UpstreamReport::new(key, "web-vmss".to_owned()));
+        for name in value.as_object().unwrap().keys() {
+            assert!(document.contains(&format!("`….{name}")), "{name}");
+            assert!(document.contains(&format!("\"{name}\":")), "{name}");
+        }
+        for state in [State::Settled, State::Pending, State::Held, State::Failed] {
+            assert!(
+                document.contains(&format!("`{}`", state.name())),
+                "{state:?}"
+            );
+        }
+    }
 }
