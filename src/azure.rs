@@ -7,9 +7,12 @@ mod assemble;
 mod credential;
 mod flexible;
 mod gate;
+mod inspect;
 mod key_vault;
 mod listing;
 mod observe;
+mod principal;
+mod refusal;
 mod resource_manager;
 mod scale_set;
 mod transport;
@@ -19,10 +22,13 @@ pub mod wire;
 use crate::telemetry::{clean, without_ephemera};
 
 pub use credential::{Identity, IdentityKind};
-pub use key_vault::KeyVault;
+pub use inspect::{Inspection, Read, actions};
+pub use key_vault::{KeyVault, KeyVaultError, KeyVaultTrouble, SecretFacts};
+pub use principal::{Assigned, Principal};
+pub use refusal::{Reason, Refusal};
 pub use resource_manager::ResourceManager;
 pub use scale_set::ScaleSets;
-pub use transport::{Transports, USER_AGENT, http_client};
+pub use transport::{Transports, USER_AGENT, http_client, http_client_builder};
 
 /// The error chain of the SDK in one line, cut short, without control characters and without what
 /// differs in every answer: its outermost message alone often says nothing, a proxy's page must not

@@ -1,9 +1,12 @@
 //! The command line.
 
 mod check;
+mod help;
 mod options;
 mod plan;
+mod progress;
 mod serve;
+mod style;
 mod sync;
 
 use std::process::ExitCode;
@@ -55,7 +58,10 @@ pub async fn run(arguments: Vec<String>) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     telemetry::start(&target).with_context(|| match &common.log_path {
-        Some(path) => format!("the log file {} cannot be opened", path.display()),
+        Some(path) => format!(
+            "the log file `{}` cannot be opened; see that its directory exists and may be written to",
+            path.display()
+        ),
         None => "the log cannot be started".to_owned(),
     })?;
     if let Some(listener) = listener {
@@ -79,6 +85,11 @@ async fn run_command(command: Command, common: &Common) -> anyhow::Result<ExitCo
         Command::Plan { format } => plan::plan(&load(common)?, format).await,
         Command::Check { format } => check::check(common, format).await,
     }
+}
+
+/// Names the command that looks for causes, after one that failed.
+fn hint_at_check() {
+    eprintln!("hint: `nginx-vmss-sync check` looks for the cause and says what to do");
 }
 
 /// Loads the configuration and tells its warnings.

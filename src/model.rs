@@ -10,6 +10,7 @@ mod nginx_time;
 mod resource_id;
 mod server;
 mod upstream;
+mod zone;
 
 pub use address::{PRIVATE_UNICAST, ServerAddress, is_private_unicast};
 pub use instance::{
@@ -22,3 +23,4 @@ pub use server::{PeerState, PeerStatus, Server};
 pub use upstream::{
     Kind, OptionalParameters, Ownership, Policy, ServerParameters, Source, Upstream, UpstreamKey,
 };
+pub use zone::{ZoneMemory, zone_size};

@@ -2,8 +2,12 @@
 
 mod client;
 mod errors;
+mod inspect;
 mod key;
+mod key_doubts;
 mod wire;
 
 pub use client::NginxPlus;
+pub use inspect::{RunTime, WriteAccess};
 pub use key::ApiKey;
+pub use key_doubts::KeyDoubt;

@@ -146,6 +146,8 @@ pub enum BalancerErrorKind {
     ServerNotFound,
     /// The upstream is not there.
     UpstreamNotFound,
+    /// There is no such path: `api_endpoint` is not that of the API.
+    PathNotFound,
     /// The upstream has no shared memory zone.
     UpstreamStatic,
     /// The server is part of NGINX's configuration.
@@ -178,6 +180,7 @@ impl BalancerErrorKind {
             Self::EntryExists => "entry_exists",
             Self::ServerNotFound => "server_not_found",
             Self::UpstreamNotFound => "upstream_not_found",
+            Self::PathNotFound => "path_not_found",
             Self::UpstreamStatic => "upstream_static",
             Self::Immutable => "immutable",
             Self::OutOfMemory => "out_of_memory",

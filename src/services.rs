@@ -11,7 +11,7 @@ use crate::reconcile::Reconciler;
 #[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
     /// The HTTP client cannot be made.
-    #[error("the HTTP client cannot be made; is the trust store (SSL_CERT_FILE) readable? ({0})")]
+    #[error("the HTTP client cannot be made; is the trust store (`SSL_CERT_FILE`) readable? ({0})")]
     Http(String),
     /// The API key or its source is unusable.
     #[error("the API key cannot be used: {0}")]

@@ -100,6 +100,12 @@ impl Identity {
         self.kind
     }
 
+    /// The client id that `AZURE_CLIENT_ID` names. A developer's login has no use for it.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
     /// Which credential is in use, for [`Self::reset`].
     #[must_use]
     pub fn generation(&self) -> u64 {

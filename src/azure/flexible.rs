@@ -71,19 +71,9 @@ impl ScaleSets {
 
     /// The machines that name the set as theirs, with their states and interfaces.
     async fn members(&self, set: &ScaleSetId, deadline: Instant) -> Items<Machine> {
-        let url = |expand: &str| {
-            let mut url = self.url(set, &["Microsoft.Compute", "virtualMachines"], COMPUTE_API);
-            // The quotes around the property's name belong to the expression.
-            let id = set.path().replace('\'', "''");
-            append_query(
-                &mut url,
-                &format!("$filter='virtualMachineScaleSet/id' eq '{id}'{expand}"),
-            );
-            url
-        };
         let mut listed: Items<Machine> = self
             .manager
-            .list(url("&$expand=instanceView"), LIST_MACHINES, deadline)
+            .list(self.members_url(set, true), LIST_MACHINES, deadline)
             .await;
         let lacks_profile = |machine: &Machine| {
             let creating = matches!(assemble::states(machine).phase, Phase::Arriving(_));
@@ -93,7 +83,8 @@ impl ScaleSets {
         };
         // An expanded reply may lack parts of the model: then the plain one has them.
         if listed.failure.is_none() && listed.items.iter().any(lacks_profile) {
-            let plain: Items<Machine> = self.manager.list(url(""), LIST_MACHINES, deadline).await;
+            let plain = self.members_url(set, false);
+            let plain: Items<Machine> = self.manager.list(plain, LIST_MACHINES, deadline).await;
             for machine in &mut listed.items {
                 let twin = plain.items.iter().find(|other| same_id(other, machine));
                 let profile = twin
@@ -106,6 +97,28 @@ impl ScaleSets {
             listed.failure = plain.failure;
         }
         listed
+    }
+
+    /// The machines that name the set as theirs.
+    pub(super) fn members_url(&self, set: &ScaleSetId, with_states: bool) -> Url {
+        let mut url = self.url(set, &["Microsoft.Compute", "virtualMachines"], COMPUTE_API);
+        // The quotes around the property's name belong to the expression.
+        let id = set.path().replace('\'', "''");
+        let expand = if with_states {
+            "&$expand=instanceView"
+        } else {
+            ""
+        };
+        append_query(
+            &mut url,
+            &format!("$filter='virtualMachineScaleSet/id' eq '{id}'{expand}"),
+        );
+        url
+    }
+
+    pub(super) fn group_interfaces_url(&self, set: &ScaleSetId) -> Url {
+        let path = ["Microsoft.Network", "networkInterfaces"];
+        self.url(set, &path, NETWORK_API)
     }
 
     async fn group_interfaces(
@@ -129,11 +142,7 @@ impl ScaleSets {
                 failure: Some(failure(ReadFailureKind::Malformed, message)),
             };
         };
-        let url = self.url(
-            set,
-            &["Microsoft.Network", "networkInterfaces"],
-            NETWORK_API,
-        );
+        let url = self.group_interfaces_url(set);
         cell.get_or_init(|| self.manager.list(url, LIST_INTERFACES, deadline))
             .await
             .clone()

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
+use azure_core::error::ErrorKind;
 use azure_core::http::{ExponentialRetryOptions, RetryOptions, StatusCode};
+use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_secrets::models::{Secret, SecretClientGetSecretOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Identity, Transports, chain};
 use crate::config::{SecretId, is_loopback};
+use crate::model::ResourceId;
 use crate::telemetry::Service;
 
 /// A vault answers in milliseconds; this leaves room for the token.
@@ -19,14 +23,46 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the secret could not be read: text for an operator, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the secret {name} of {vault} cannot be read: {message}")]
+#[error("the secret `{name}` of `{vault}` cannot be read: {message}")]
 pub struct KeyVaultError {
     /// The vault's host.
     pub vault: String,
     /// The secret's name.
     pub name: String,
+    /// What stands in the way.
+    pub trouble: KeyVaultTrouble,
     /// The cause and the remedy.
     pub message: String,
+}
+
+/// What stands between this process and a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyVaultTrouble {
+    /// No role on the secret; its id in Resource Manager, where the vault names it.
+    NoRole(Option<ResourceId>),
+    /// The vault uses access policies, and none is for this identity.
+    NoPolicy,
+    /// The vault's firewall.
+    Network,
+    /// The secret is disabled.
+    Disabled,
+    /// There is no such secret.
+    NotFound,
+    /// Its value is empty.
+    Empty,
+    /// No token, no connection, or anything else.
+    Other,
+}
+
+/// What is known of a secret that was read, besides its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SecretFacts {
+    /// When the version expires, where the vault tells.
+    pub expires: Option<OffsetDateTime>,
+    /// When the version begins to be good, where the vault tells.
+    pub not_before: Option<OffsetDateTime>,
+    /// Whether blanks or line breaks stood around the value; they are cut off.
+    pub padded: bool,
 }
 
 /// Reads one secret.
@@ -34,7 +70,7 @@ pub struct KeyVault {
     client: SecretClient,
     identity: Arc<Identity>,
     id: SecretId,
-    expires: std::sync::Mutex<Option<azure_core::time::OffsetDateTime>>,
+    facts: std::sync::Mutex<SecretFacts>,
 }
 
 impl KeyVault {
@@ -62,28 +98,31 @@ impl KeyVault {
             ..SecretClientOptions::default()
         };
         let client = SecretClient::new(id.vault.as_str(), credential, Some(options))
-            .map_err(|error| Self::failed(&id, chain(&error)))?;
+            .map_err(|error| failed(&id, KeyVaultTrouble::Other, chain(&error)))?;
         Ok(Self {
             client,
             identity,
             id,
-            expires: std::sync::Mutex::default(),
+            facts: std::sync::Mutex::default(),
         })
     }
 
-    fn failed(id: &SecretId, message: String) -> KeyVaultError {
-        let vault = id.vault.host_str().unwrap_or_default().to_owned();
-        KeyVaultError {
-            vault,
-            name: id.name.clone(),
-            message,
-        }
+    /// Which secret it reads.
+    #[must_use]
+    pub fn id(&self) -> &SecretId {
+        &self.id
     }
 
     /// When the version last read expires, where the vault tells.
     #[must_use]
-    pub fn expires(&self) -> Option<azure_core::time::OffsetDateTime> {
-        self.expires.lock().ok().and_then(|expires| *expires)
+    pub fn expires(&self) -> Option<OffsetDateTime> {
+        self.facts().expires
+    }
+
+    /// What is known of the version last read.
+    #[must_use]
+    pub fn facts(&self) -> SecretFacts {
+        self.facts.lock().map(|facts| *facts).unwrap_or_default()
     }
 
     /// Reads the secret's value.
@@ -92,7 +131,6 @@ impl KeyVault {
     ///
     /// No token, no access, no such secret, no answer in time.
     pub async fn read(&self, deadline: Instant) -> Result<SecretString, KeyVaultError> {
-        let failed = |message: String| Self::failed(&self.id, message);
         let until = deadline.min(Instant::now() + TIMEOUT);
         let generation = self.identity.generation();
         let response = match self.get(until).await? {
@@ -105,17 +143,22 @@ impl KeyVault {
         };
         let secret = response
             .and_then(azure_core::http::Response::into_model)
-            .map_err(|error| failed(explain(&error)))?;
-        if let Ok(mut expires) = self.expires.lock() {
-            *expires = secret
-                .attributes
-                .as_ref()
-                .and_then(|attributes| attributes.expires);
+            .map_err(|error| self.explain(&error))?;
+        let value = SecretString::from(secret.value.unwrap_or_default());
+        let trimmed = value.expose_secret().trim();
+        if let Ok(mut facts) = self.facts.lock() {
+            let attributes = secret.attributes.as_ref();
+            *facts = SecretFacts {
+                expires: attributes.and_then(|attributes| attributes.expires),
+                not_before: attributes.and_then(|attributes| attributes.not_before),
+                padded: trimmed.len() < value.expose_secret().len(),
+            };
         }
-        match secret.value.map(|value| value.trim().to_owned()) {
-            Some(value) if !value.is_empty() => Ok(value.into()),
-            _ => Err(failed("its value is empty".to_owned())),
+        if trimmed.is_empty() {
+            let message = "its value is empty; store the raw API key".to_owned();
+            return Err(failed(&self.id, KeyVaultTrouble::Empty, message));
         }
+        Ok(SecretString::from(trimmed.to_owned()))
     }
 
     async fn get(
@@ -128,8 +171,97 @@ impl KeyVault {
         };
         timeout_at(until, self.client.get_secret(&self.id.name, Some(options)))
             .await
-            .map_err(|_| Self::failed(&self.id, "no answer in time".to_owned()))
+            .map_err(|_| {
+                let message = "no answer in time".to_owned();
+                failed(&self.id, KeyVaultTrouble::Other, message)
+            })
     }
+
+    /// What a refusal means, and what to do.
+    fn explain(&self, error: &azure_core::Error) -> KeyVaultError {
+        let said = chain(error);
+        let name = &self.id.name;
+        let (inner, message) = inner_error(error);
+        let (trouble, remedy) = match (error.http_status(), inner.as_str()) {
+            (Some(StatusCode::Forbidden), "SecretDisabled") => {
+                (KeyVaultTrouble::Disabled, "it is disabled; enable it".to_owned())
+            }
+            (Some(StatusCode::Forbidden), "ForbiddenByFirewall" | "ForbiddenByConnection") => (
+                KeyVaultTrouble::Network,
+                "the vault's firewall refuses this address; allow its network, or use a private endpoint".to_owned(),
+            ),
+            (Some(StatusCode::Forbidden), "AccessDenied") => (
+                KeyVaultTrouble::NoPolicy,
+                "forbidden; give the identity an access policy with the secret permission `get`".to_owned(),
+            ),
+            (Some(StatusCode::Forbidden), _) => (
+                KeyVaultTrouble::NoRole(named_resource(&message)),
+                "forbidden; grant the identity the role `Key Vault Secrets User` on the secret".to_owned(),
+            ),
+            (Some(StatusCode::NotFound), _) => (
+                KeyVaultTrouble::NotFound,
+                format!("there is no such secret; correct `api_key_secret`, or store the API key as `{name}`"),
+            ),
+            _ => (KeyVaultTrouble::Other, String::new()),
+        };
+        let message = match remedy.as_str() {
+            "" => said,
+            remedy => format!("{remedy} ({said})"),
+        };
+        failed(&self.id, trouble, message)
+    }
+}
+
+fn failed(id: &SecretId, trouble: KeyVaultTrouble, message: String) -> KeyVaultError {
+    KeyVaultError {
+        vault: id.vault.host_str().unwrap_or_default().to_owned(),
+        name: id.name.clone(),
+        trouble,
+        message,
+    }
+}
+
+/// The inner code of a vault's error, which says what the outer one does not, and its message.
+fn inner_error(error: &azure_core::Error) -> (String, String) {
+    let ErrorKind::HttpResponse {
+        raw_response: Some(response),
+        ..
+    } = error.kind()
+    else {
+        return Default::default();
+    };
+    let body: ErrorBody = serde_json::from_slice(response.body()).unwrap_or_default();
+    let inner = body.error.inner.and_then(|inner| inner.code);
+    (
+        inner.unwrap_or_default(),
+        body.error.message.unwrap_or_default(),
+    )
+}
+
+/// The secret's id in Resource Manager, from the text of a refusal: `Resource: '<id>'`.
+fn named_resource(message: &str) -> Option<ResourceId> {
+    let (_, rest) = message.split_once("Resource: '")?;
+    let (id, _) = rest.split_once('\'')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.()".contains(c);
+    id.chars().all(plain).then(|| ResourceId::parse(id))?
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    error: ErrorDetail,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ErrorDetail {
+    message: Option<String>,
+    #[serde(alias = "innererror", alias = "innerError")]
+    inner: Option<InnerError>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct InnerError {
+    code: Option<String>,
 }
 
 impl std::fmt::Debug for KeyVault {
@@ -137,18 +269,5 @@ impl std::fmt::Debug for KeyVault {
         f.debug_struct("KeyVault")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-fn explain(error: &azure_core::Error) -> String {
-    let text = chain(error);
-    match error.http_status() {
-        Some(StatusCode::Forbidden) => {
-            format!(
-                "forbidden; grant the identity the role `Key Vault Secrets User` on the secret ({text})"
-            )
-        }
-        Some(StatusCode::NotFound) => format!("there is no such secret ({text})"),
-        _ => text,
     }
 }

@@ -18,11 +18,11 @@ use url::Url;
 
 use super::gate::{Gate, Scope, Until};
 use super::observe::Resent;
-use super::wire::ErrorBody;
+use super::refusal::{self, Refusal, subscription};
 use super::{Identity, Transports, chain};
 use crate::config;
 use crate::model::{ReadFailure, ReadFailureKind};
-use crate::telemetry::{Service, clean};
+use crate::telemetry::Service;
 
 /// One call at most, token included; well inside an event's 25 s.
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
@@ -87,13 +87,24 @@ impl ResourceManager {
         permission: Permission,
         deadline: Instant,
     ) -> Result<Vec<u8>, ReadFailure> {
+        let read = self.try_get(url, permission, deadline).await;
+        read.map_err(|refusal| refusal.failure)
+    }
+
+    /// The same, with Azure's reason where it refuses.
+    pub(super) async fn try_get(
+        &self,
+        url: &Url,
+        permission: Permission,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Refusal> {
         let mut tried = 0;
         let mut token_renewed = false;
         loop {
             self.pass_gate(url, permission, deadline).await?;
             if Instant::now() >= deadline {
                 let text = format!("{}: the pass has run out of time", permission.what);
-                return Err(failure(ReadFailureKind::Timeout, text));
+                return Err(failure(ReadFailureKind::Timeout, text).into());
             }
             tried += 1;
             let until = deadline.min(Instant::now() + CALL_TIMEOUT);
@@ -109,7 +120,7 @@ impl ResourceManager {
                     ),
                 )),
             };
-            let (failed, wait) = match answer {
+            let (refusal, wait) = match answer {
                 Ok(response) => match u16::from(response.status()) {
                     200..=299 => return Ok(response.into_body().to_vec()),
                     401 if !token_renewed => {
@@ -117,10 +128,11 @@ impl ResourceManager {
                         self.identity.reset(generation);
                         continue;
                     }
-                    status => self.judge(url, permission, status, &response),
+                    _ => self.judge(url, permission, &response),
                 },
-                Err(failed) => (failed, None),
+                Err(failed) => (failed.into(), None),
             };
+            let failed = &refusal.failure;
             let worth_another = match failed.kind {
                 ReadFailureKind::Throttled => wait.is_some(),
                 ReadFailureKind::Server
@@ -129,12 +141,12 @@ impl ResourceManager {
                 _ => false,
             };
             if !worth_another || tried >= TRIES {
-                return Err(failed);
+                return Err(refusal);
             }
             let pause = wait.unwrap_or_else(|| backoff(tried));
             let resume = Instant::now() + pause;
             if resume >= deadline {
-                return Err(failed);
+                return Err(refusal);
             }
             tracing::debug!(
                 kind = failed.kind.name(),
@@ -172,6 +184,36 @@ impl ResourceManager {
         Ok(())
     }
 
+    /// What a refusal means, and how long to wait before another try. A `Retry-After` is kept for
+    /// the calls that follow.
+    fn judge(
+        &self,
+        url: &Url,
+        permission: Permission,
+        response: &RawResponse,
+    ) -> (Refusal, Option<Duration>) {
+        let status = u16::from(response.status());
+        let identity = self.identity.kind();
+        let (refusal, code) = refusal::judge(url, permission, status, response.body(), identity);
+        let wait = refusal::retry_after(response);
+        if !matches!(status, 429 | 503) {
+            return (refusal, None);
+        }
+        if let Some(wait) = wait {
+            let scope = if code.starts_with("SubscriptionRequests") {
+                Scope::Subscription(subscription(url).to_lowercase())
+            } else {
+                Scope::Path(url.path().to_owned())
+            };
+            self.gate.close(scope, Until::after(wait));
+        }
+        let refusal = match wait {
+            None => refusal,
+            Some(wait) => refusal.saying(&format!("; it asks to wait {} s", wait.as_secs())),
+        };
+        (refusal, wait.or_else(|| Some(backoff(2))))
+    }
+
     async fn send(&self, url: &Url, resent: u32) -> Result<RawResponse, ReadFailure> {
         let _permit = self.permits.acquire().await.map_err(|_| {
             failure(
@@ -197,7 +239,10 @@ impl ResourceManager {
         match error.kind() {
             ErrorKind::Credential => failure(
                 ReadFailureKind::Identity,
-                format!("no token for Azure from {}: {text}", self.identity.kind()),
+                format!(
+                    "no token for Azure from {}; `nginx-vmss-sync check` says what to do ({text})",
+                    self.identity.kind()
+                ),
             ),
             ErrorKind::Connection => failure(
                 ReadFailureKind::Connection,
@@ -209,99 +254,14 @@ impl ResourceManager {
             ),
             ErrorKind::HttpResponse { .. } => failure(
                 ReadFailureKind::Identity,
-                format!("no token for Azure from {}: {text}", self.identity.kind()),
+                format!(
+                    "no token for Azure from {}; `nginx-vmss-sync check` says what to do ({text})",
+                    self.identity.kind()
+                ),
             ),
             _ => failure(
                 ReadFailureKind::Connection,
                 format!("the connection to {} broke: {text}", self.host()),
-            ),
-        }
-    }
-
-    /// What a refusal means, and how long to wait before another try.
-    fn judge(
-        &self,
-        url: &Url,
-        permission: Permission,
-        status: u16,
-        response: &RawResponse,
-    ) -> (ReadFailure, Option<Duration>) {
-        let (code, message) = serde_json::from_slice::<ErrorBody>(response.body())
-            .map(ErrorBody::parts)
-            .unwrap_or_default();
-        let (code, message) = (clean(&code, 80), clean(&message, 300));
-        let said = format!("{status} {code} {message}");
-        let said = said.trim();
-        let what = permission.what;
-        let wait = retry_after(response);
-        match status {
-            401 => (
-                failure(
-                    ReadFailureKind::Identity,
-                    format!(
-                        "{what}: Azure does not accept the token of {} ({said})",
-                        self.identity.kind()
-                    ),
-                ),
-                None,
-            ),
-            403 => (
-                failure(
-                    ReadFailureKind::Denied,
-                    format!(
-                        "{what}: forbidden; grant the identity `{}` at {} ({said})",
-                        permission.action,
-                        scope_of(url)
-                    ),
-                ),
-                None,
-            ),
-            404 => (
-                failure(ReadFailureKind::NotFound, format!("{what}: {said}")),
-                None,
-            ),
-            429 | 503 => {
-                if let Some(wait) = wait {
-                    let whole_subscription = code.starts_with("SubscriptionRequests");
-                    let scope = if whole_subscription {
-                        Scope::Subscription(subscription(url).to_lowercase())
-                    } else {
-                        Scope::Path(url.path().to_owned())
-                    };
-                    self.gate.close(scope, Until::after(wait));
-                }
-                let kind = if status == 429 {
-                    ReadFailureKind::Throttled
-                } else {
-                    ReadFailureKind::Server
-                };
-                let asks = wait.map(|wait| format!("; it asks to wait {} s", wait.as_secs()));
-                let text = format!(
-                    "{what}: Azure refuses for now ({said}){}",
-                    asks.unwrap_or_default()
-                );
-                (failure(kind, text), wait.or_else(|| Some(backoff(2))))
-            }
-            500..=599 => (
-                failure(
-                    ReadFailureKind::Server,
-                    format!("{what}: Azure failed ({said})"),
-                ),
-                None,
-            ),
-            300..=399 => (
-                failure(
-                    ReadFailureKind::Malformed,
-                    format!("{what}: answered with a redirect ({status}), which is not followed"),
-                ),
-                None,
-            ),
-            _ => (
-                failure(
-                    ReadFailureKind::Malformed,
-                    format!("{what}: refused ({said})"),
-                ),
-                None,
             ),
         }
     }
@@ -316,40 +276,4 @@ pub(super) fn failure(kind: ReadFailureKind, message: String) -> ReadFailure {
 fn backoff(tried: u32) -> Duration {
     let full = 200_u64 << tried.saturating_sub(1).min(5);
     Duration::from_millis(rand::rng().random_range(full / 2..=full))
-}
-
-/// `Retry-After` in seconds, or Azure's own milliseconds.
-fn retry_after(response: &RawResponse) -> Option<Duration> {
-    let header = |name: &'static str| {
-        let name = azure_core::http::headers::HeaderName::from_static(name);
-        response.headers().get_optional_str(&name).map(str::trim)
-    };
-    for name in ["x-ms-retry-after-ms", "retry-after-ms"] {
-        if let Some(milliseconds) = header(name).and_then(|text| text.parse::<u64>().ok()) {
-            return Some(Duration::from_millis(milliseconds));
-        }
-    }
-    let text = header("retry-after")?;
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    let date = azure_core::time::parse_rfc7231(text).ok()?;
-    let wait = date - azure_core::time::OffsetDateTime::now_utc();
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
-}
-
-fn subscription(url: &Url) -> &str {
-    url.path_segments()
-        .and_then(|mut segments| segments.nth(1))
-        .unwrap_or_default()
-}
-
-/// The narrowest scope at which a role serves this call: the scale set, or the resource group.
-fn scope_of(url: &Url) -> String {
-    let segments: Vec<&str> = url.path_segments().into_iter().flatten().collect();
-    let in_set = segments
-        .get(6)
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("virtualMachineScaleSets"));
-    let length = if in_set { 8 } else { 4 };
-    format!("/{}", segments[..segments.len().min(length)].join("/"))
 }

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::flexible::{LIST_INTERFACES, LIST_MACHINES};
 use super::listing::{Items, decode, malformed};
+use super::refusal::{Reason, Refusal};
 use super::resource_manager::{Permission, ResourceManager, failure};
 use super::wire::{Interface, Machine, ScaleSet};
 use crate::model::{CompleteListing, Listing, ReadFailure, ReadFailureKind, ScaleSetId};
@@ -23,7 +24,7 @@ use crate::reconcile::{Inventory, Mode};
 
 pub(super) const COMPUTE_API: &str = "2024-07-01";
 
-const READ_SET: Permission = Permission {
+pub(super) const READ_SET: Permission = Permission {
     action: "Microsoft.Compute/virtualMachineScaleSets/read",
     what: "the scale set",
 };
@@ -141,24 +142,22 @@ impl ScaleSets {
     }
 
     async fn model(&self, set: &ScaleSetId, deadline: Instant) -> Result<ScaleSet, ReadFailure> {
-        let url = self.url(
-            set,
-            &["Microsoft.Compute", "virtualMachineScaleSets", &set.name],
-            COMPUTE_API,
-        );
-        let body = self.manager.get(&url, READ_SET, deadline).await.map_err(|failed| {
-            if failed.kind != ReadFailureKind::NotFound {
-                return failed;
-            }
-            failure(
-                ReadFailureKind::NotFound,
-                format!(
-                    "scale set {} was not found in resource group {} of subscription {}; its servers are kept ({})",
-                    set.name, set.resource_group, set.subscription, failed.message
-                ),
-            )
-        })?;
-        decode(&body, READ_SET)
+        let read = self.try_model(set, deadline).await;
+        read.map_err(|refusal| match refusal.failure.kind {
+            ReadFailureKind::NotFound => refusal.saying("; its servers are kept").failure,
+            _ => refusal.failure,
+        })
+    }
+
+    pub(super) async fn try_model(
+        &self,
+        set: &ScaleSetId,
+        deadline: Instant,
+    ) -> Result<ScaleSet, Refusal> {
+        let url = self.set_url(set, &[], COMPUTE_API);
+        let read = self.manager.try_get(&url, READ_SET, deadline).await;
+        let body = read.map_err(|refusal| not_found(set, refusal))?;
+        Ok(decode(&body, READ_SET)?)
     }
 
     async fn instances(
@@ -172,6 +171,12 @@ impl ScaleSets {
             Mode::Uniform => Ok(self.uniform(set, deadline).await),
             Mode::Flexible => self.flexible(set, groups, deadline).await,
         }
+    }
+
+    /// The URL of a scale set, or of what lies below it.
+    pub(super) fn set_url(&self, set: &ScaleSetId, below: &[&str], version: &str) -> Url {
+        let set_path = ["Microsoft.Compute", "virtualMachineScaleSets", &set.name];
+        self.url(set, &[&set_path[..], below].concat(), version)
     }
 
     pub(super) fn url(&self, set: &ScaleSetId, provider_path: &[&str], version: &str) -> Url {
@@ -223,7 +228,34 @@ pub(super) fn append_query(url: &mut Url, pairs: &str) {
     url.set_query(Some(&query));
 }
 
-fn mode_of(model: &ScaleSet) -> Mode {
+/// Says where a scale set was looked for, and how to find it.
+fn not_found(set: &ScaleSetId, refusal: Refusal) -> Refusal {
+    let ScaleSetId {
+        subscription,
+        resource_group,
+        name,
+    } = set;
+    let found_by = format!(
+        "`az vmss list --subscription {subscription} --query \"[?name=='{name}'].id\" --output tsv` finds it"
+    );
+    let message = match refusal.reason {
+        Reason::NoResourceGroup => format!(
+            "scale set `{name}`: its resource group `{resource_group}` was not found in subscription `{subscription}`; \
+             correct `resource_group_name` ({found_by})"
+        ),
+        Reason::NoResource => format!(
+            "scale set `{name}` was not found in resource group `{resource_group}` of subscription `{subscription}`; \
+             correct `virtual_machine_scale_set` or `resource_group_name` ({found_by})"
+        ),
+        _ => return refusal,
+    };
+    Refusal {
+        failure: failure(refusal.failure.kind, message),
+        ..refusal
+    }
+}
+
+pub(super) fn mode_of(model: &ScaleSet) -> Mode {
     let mode = model
         .properties
         .as_ref()

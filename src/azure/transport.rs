@@ -28,6 +28,12 @@ const BODY_LIMIT_BYTES: usize = 24 * 1024 * 1024;
 ///
 /// The trust store cannot be read.
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    http_client_builder().build()
+}
+
+/// What [`http_client`] is built from.
+#[must_use]
+pub fn http_client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
@@ -35,7 +41,6 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(Duration::from_secs(15))
         .pool_idle_timeout(Duration::from_secs(90))
-        .build()
 }
 
 /// The SDK's view of the HTTP client: bodies are capped and calls counted.

@@ -1,6 +1,7 @@
 //! The instances of a Uniform set: children of the set, with their own listings.
 
 use tokio::time::Instant;
+use url::Url;
 
 use super::assemble::{self, States};
 use super::listing::{Items, malformed};
@@ -12,30 +13,19 @@ use crate::model::{ArrivingWhy, Phase, ReadFailure, ReadFailureKind, ScaleSetId}
 /// The only version Microsoft's own clients ask the interfaces of a set with.
 const SET_INTERFACES_API: &str = "2018-10-01";
 
-const LIST_SET_INTERFACES: Permission = Permission {
+pub(super) const LIST_SET_INTERFACES: Permission = Permission {
     action: "Microsoft.Compute/virtualMachineScaleSets/networkInterfaces/read",
     what: "the scale set's network interfaces",
 };
 
-const LIST_SET_MACHINES: Permission = Permission {
+pub(super) const LIST_SET_MACHINES: Permission = Permission {
     action: "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
     what: "the scale set's instances",
 };
 
 impl ScaleSets {
     pub(super) async fn uniform(&self, set: &ScaleSetId, deadline: Instant) -> Listed {
-        let base = ["Microsoft.Compute", "virtualMachineScaleSets", &set.name];
-        let interfaces = self.url(
-            set,
-            &[&base[..], &["networkInterfaces"]].concat(),
-            SET_INTERFACES_API,
-        );
-        let mut machines = self.url(
-            set,
-            &[&base[..], &["virtualMachines"]].concat(),
-            COMPUTE_API,
-        );
-        append_query(&mut machines, "$expand=instanceView");
+        let (interfaces, machines) = (self.set_interfaces_url(set), self.set_machines_url(set));
         let (interfaces, machines) = futures::join!(
             self.manager
                 .list::<Interface>(interfaces, LIST_SET_INTERFACES, deadline),
@@ -80,6 +70,16 @@ impl ScaleSets {
             }),
             only_if_empty: None,
         }
+    }
+
+    pub(super) fn set_interfaces_url(&self, set: &ScaleSetId) -> Url {
+        self.set_url(set, &["networkInterfaces"], SET_INTERFACES_API)
+    }
+
+    pub(super) fn set_machines_url(&self, set: &ScaleSetId) -> Url {
+        let mut url = self.set_url(set, &["virtualMachines"], COMPUTE_API);
+        append_query(&mut url, "$expand=instanceView");
+        url
     }
 
     fn tell_forbidden(&self, set: &ScaleSetId, failed: Option<&ReadFailure>) {

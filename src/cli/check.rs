@@ -1,163 +1,138 @@
-//! `check`: the doctor. Tries every read that a pass makes, and says what to do about each that
-//! fails.
+//! `check`: the doctor. Tries what a pass needs, one thing after the other, goes on after a
+//! failure, and says what to do about each.
 
-use std::collections::BTreeSet;
+mod certificate;
+mod clock;
+mod finding;
+mod identity;
+mod nginx;
+mod reach;
+mod remedy;
+mod scale_sets;
+mod schedule;
+mod secret;
+mod upstreams;
+mod zones;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use serde_json::json;
 use tokio::time::Instant;
 
+use self::finding::{Check, Findings, Remedy};
 use super::{Common, Format};
-use crate::config::{self, Config, Environment};
-use crate::model::{Listing, ScaleSetId};
-use crate::reconcile::{Balancer as _, Inventory as _};
+use crate::config::{self, Config, ConfigSource, Environment};
+use crate::model::ScaleSetId;
 use crate::services::Services;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+/// Everything at most; each step has its own limits.
+const DEADLINE: Duration = Duration::from_secs(120);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Grade {
-    Ok,
-    Warning,
-    Failed,
+/// What the doctor works with.
+struct Doctor<'a> {
+    config: &'a Config,
+    environment: &'a Environment,
+    services: &'a Services,
+    /// Asks without credentials.
+    client: reqwest::Client,
+    deadline: Instant,
 }
 
-impl Grade {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Failed => "failed",
-        }
+impl Doctor<'_> {
+    /// The configured sets, each once, in the configuration's order.
+    fn sets(&self) -> impl Iterator<Item = &ScaleSetId> {
+        let upstreams = self.config.upstreams.iter();
+        let all: Vec<&ScaleSetId> = upstreams
+            .flat_map(|upstream| &upstream.sources)
+            .map(|source| &source.set)
+            .collect();
+        let is_first = {
+            let all = all.clone();
+            move |(place, set): &(usize, &ScaleSetId)| !all[..*place].contains(set)
+        };
+        all.into_iter()
+            .enumerate()
+            .filter(is_first)
+            .map(|(_, set)| set)
     }
 }
 
-#[derive(Debug, Default)]
-struct Findings(Vec<(Grade, String, String)>);
-
-impl Findings {
-    fn add(&mut self, grade: Grade, subject: impl Into<String>, text: impl Into<String>) {
-        self.0.push((grade, subject.into(), text.into()));
-    }
-
-    fn print(&self, format: Format) -> ExitCode {
-        let failed = self.0.iter().any(|(grade, ..)| *grade == Grade::Failed);
-        match format {
-            Format::Text => {
-                for (grade, subject, text) in &self.0 {
-                    println!("{:<8} {subject}: {text}", grade.name());
-                }
-            }
-            Format::Json => {
-                let findings: Vec<_> = self
-                    .0
-                    .iter()
-                    .map(|(grade, subject, text)| {
-                        json!({ "grade": grade.name(), "subject": subject, "text": text })
-                    })
-                    .collect();
-                println!("{:#}", json!({ "ok": !failed, "findings": findings }));
-            }
-        }
-        if failed {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        }
-    }
-}
-
-/// Checks everything. Exit 0 or 1.
+/// Checks everything. Exit 0, or 1 where anything failed.
 pub(super) async fn check(common: &Common, format: Format) -> anyhow::Result<ExitCode> {
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(format);
     let environment = Environment::from_process();
-    let config = match config::load(common.config.as_deref(), &environment) {
-        Ok(config) => config,
-        Err(error) => {
-            for problem in &error.problems {
-                let subject = format!("configuration ({})", error.origin);
-                findings.add(Grade::Failed, subject, problem.to_string());
-            }
-            return Ok(findings.print(format));
+    match config::load(common.config.as_deref(), &environment) {
+        Ok(config) => {
+            let source = ConfigSource::choose(common.config.as_deref(), &environment);
+            configured(&config, &source, &mut findings);
+            schedule::examine(&mut findings);
+            examine(&config, &environment, &mut findings).await;
         }
-    };
-    let count = config.upstreams.len();
-    findings.add(Grade::Ok, "configuration", format!("{count} upstreams"));
-    for warning in &config.warnings {
-        findings.add(Grade::Warning, "configuration", warning);
+        Err(error) => {
+            let subject = format!("configuration `{}`", error.origin);
+            for problem in &error.problems {
+                let text = match problem.path.as_str() {
+                    "" => problem.message.clone(),
+                    path => format!("`{path}`: {}", problem.message),
+                };
+                findings.failed(Check::Configuration, &subject, text, Remedy::default());
+            }
+            schedule::examine(&mut findings);
+            nothing_else(&mut findings);
+        }
     }
-    match Services::new(&config) {
-        Ok(services) => examine(&config, &services, &mut findings).await,
-        Err(error) => findings.add(Grade::Failed, "start-up", error.to_string()),
-    }
-    Ok(findings.print(format))
+    Ok(findings.finish())
 }
 
-async fn examine(config: &Config, services: &Services, findings: &mut Findings) {
-    let deadline = Instant::now() + DEADLINE;
-    findings.add(Grade::Ok, "identity", services.identity.kind().to_string());
-    if let Some(vault) = services.key.vault() {
-        match vault.read(deadline).await {
-            Ok(_) => findings.add(Grade::Ok, "API key", "read from Key Vault"),
-            Err(error) => findings.add(Grade::Failed, "API key", error.to_string()),
-        }
-    }
-    let subject = format!("NGINX at {}", services.nginx.host());
-    match services.nginx.versions(deadline).await {
-        Ok(versions) if versions.contains(&9) => {
-            findings.add(Grade::Ok, subject, "reachable, key accepted, API version 9");
-        }
-        Ok(versions) => findings.add(
-            Grade::Failed,
-            subject,
-            format!(
-                "offers API versions {versions:?}, 9 is needed: update NGINX Plus to R30 or later"
-            ),
-        ),
-        Err(error) => findings.add(Grade::Failed, subject, error.to_string()),
-    }
-    for upstream in &config.upstreams {
-        match services.nginx.servers(&upstream.key, deadline).await {
-            Ok(servers) => findings.add(
-                Grade::Ok,
-                upstream.key.to_string(),
-                format!("exists, {} servers", servers.len()),
-            ),
-            Err(error) => findings.add(Grade::Failed, upstream.key.to_string(), error.to_string()),
-        }
-    }
-    let sets: BTreeSet<ScaleSetId> = config
+fn nothing_else(findings: &mut Findings) {
+    findings.skipped(Check::StartUp, "everything else", "not examined");
+}
+
+fn configured(config: &Config, source: &ConfigSource, findings: &mut Findings) {
+    let subject = match source {
+        ConfigSource::File(path) => format!("configuration `{}`", path.display()),
+        ConfigSource::Setting(_) => "configuration `VMSS_SYNC_CONFIG`".to_owned(),
+    };
+    let names: Vec<String> = config
         .upstreams
         .iter()
-        .flat_map(|upstream| &upstream.sources)
-        .map(|source| source.set.clone())
+        .map(|upstream| format!("`{}`", upstream.key.name.escape_debug()))
         .collect();
-    let mut listings = services.inventory.list(sets, deadline);
-    while let Some((set, listing)) = listings.next().await {
-        let subject = format!("scale set {set}");
-        match listing {
-            Listing::Complete(listing) => {
-                let capacity = listing
-                    .capacity
-                    .map_or_else(|| "not told".to_owned(), |n| n.to_string());
-                let count = listing.instances.len();
-                if let Some(missing) = services.inventory.states_forbidden(&set) {
-                    let text = format!(
-                        "instance states cannot be read, so a stopped instance stays in its upstream: {missing}"
-                    );
-                    findings.add(Grade::Warning, subject.clone(), text);
-                }
-                findings.add(
-                    Grade::Ok,
-                    subject,
-                    format!("{count} instances, capacity {capacity}"),
-                );
-            }
-            Listing::Incomplete { failure, .. } => {
-                findings.add(Grade::Failed, subject, failure.message);
-            }
+    let text = format!("can be used; upstreams: {}", names.join(", "));
+    findings.ok(Check::Configuration, &subject, text);
+    for warning in &config.warnings {
+        findings.warning(Check::Configuration, &subject, warning, Remedy::default());
+    }
+}
+
+async fn examine(config: &Config, environment: &Environment, findings: &mut Findings) {
+    let services = Services::new(config).map_err(|error| error.to_string());
+    let client = reach::client().map_err(|error| crate::azure::chain(&error));
+    let (services, client) = match (services, client) {
+        (Ok(services), Ok(client)) => (services, client),
+        (Err(error), _) | (_, Err(error)) => {
+            let remedy = Remedy::new(
+                "`SSL_CERT_FILE` must name a readable file of certificates in PEM; without it the system's are used",
+            );
+            findings.failed(Check::StartUp, "start-up", error, remedy);
+            nothing_else(findings);
+            return;
         }
+    };
+    let doctor = Doctor {
+        config,
+        environment,
+        services: &services,
+        client,
+        deadline: Instant::now() + DEADLINE,
+    };
+    let principal = identity::examine(&doctor, findings).await;
+    let listings = scale_sets::examine(&doctor, principal.as_ref(), findings).await;
+    let doubts = secret::examine(&doctor, principal.as_ref(), findings).await;
+    if nginx::examine(&doctor, doubts.as_deref(), findings).await {
+        upstreams::examine(&doctor, &listings, findings).await;
+    } else {
+        let text = "not examined: NGINX does not answer this program";
+        findings.skipped(Check::UpstreamExists, "upstreams", text);
     }
 }

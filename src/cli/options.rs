@@ -4,27 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::help;
+
 /// Keeps NGINX upstreams in step with Azure Virtual Machine Scale Sets.
 #[derive(Debug, Parser)]
 #[command(
     name = "nginx-vmss-sync",
     version,
-    about,
-    long_about = "Keeps the servers of NGINX upstreams (F5 NGINXaaS for Azure, NGINX Plus) in step with the \
-                  instances of Azure Virtual Machine Scale Sets.\n\n\
-                  Without a command it serves when the Functions host has set FUNCTIONS_CUSTOMHANDLER_PORT, and \
-                  runs `sync --watch` when only a configuration is named, as nginx-asg-sync does.",
-    after_long_help = "EXIT STATUS\n  0  done (for `plan`: nothing to change)\n  1  failed\n  2  `plan`: changes are pending\n\n\
-                       ENVIRONMENT\n  VMSS_SYNC_CONFIG             the configuration itself\n  \
-                       VMSS_SYNC_CONFIG_PATH        a file with the configuration\n  \
-                       NGINXAAS_DATAPLANE_API_KEY   the raw API key, where no api_key_secret is configured\n  \
-                       AZURE_CLIENT_ID              a user-assigned managed identity\n  \
-                       AZURE_TOKEN_CREDENTIALS      ManagedIdentityCredential, or dev for the Azure CLI or azd login\n  \
-                       SSL_CERT_FILE                trust store of all outgoing connections\n  \
-                       RUST_LOG, LOG_FORMAT         what is logged, and as `text` or `json`\n  \
-                       OTEL_EXPORTER_OTLP_ENDPOINT  where traces and metrics go; other OTEL_ variables are followed\n\n\
-                       nginx-asg-sync's spellings are understood: -config_path PATH, -config_path=PATH,\n\
-                       config_path=PATH, -log_path PATH, -log_path=PATH, log_path=PATH"
+    long_about = help::ROOT,
+    before_long_help = help::ROOT_NAME,
+    after_long_help = help::after_root(),
+    help_template = help::ROOT_TEMPLATE,
+    max_term_width = 100,
+    subcommand_help_heading = "COMMANDS",
 )]
 pub struct Options {
     /// What to do.
@@ -41,7 +33,7 @@ pub struct Common {
     /// The configuration file; without it `VMSS_SYNC_CONFIG`, `VMSS_SYNC_CONFIG_PATH`, `config.yaml`
     #[arg(long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Append the log to this file
+    /// Append the log to this file instead of writing it to standard error or output
     #[arg(long, global = true, value_name = "PATH")]
     pub log_path: Option<PathBuf>,
 }
@@ -50,20 +42,44 @@ pub struct Common {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve the Azure Functions host (the custom handler)
+    #[command(
+        long_about = help::SERVE,
+        before_long_help = help::SERVE_NAME,
+        after_long_help = help::after_serve(),
+        help_template = help::TEMPLATE
+    )]
     Serve,
-    /// Run one pass now
+    /// Run a pass now, or with --watch one after the other
+    #[command(
+        long_about = help::SYNC,
+        before_long_help = help::SYNC_NAME,
+        after_long_help = help::after_sync(),
+        help_template = help::TEMPLATE
+    )]
     Sync {
         /// Repeat every `sync_interval` until SIGINT or SIGTERM
         #[arg(long)]
         watch: bool,
     },
     /// Show what a pass would change, and change nothing
+    #[command(
+        long_about = help::PLAN,
+        before_long_help = help::PLAN_NAME,
+        after_long_help = help::after_plan(),
+        help_template = help::TEMPLATE
+    )]
     Plan {
         /// How to print it
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Check configuration, identity, permissions, secret, NGINX and every upstream
+    /// Find out what is wrong, and what to do about it
+    #[command(
+        long_about = help::CHECK,
+        before_long_help = help::CHECK_NAME,
+        after_long_help = help::after_check(),
+        help_template = help::TEMPLATE
+    )]
     Check {
         /// How to print it
         #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -74,9 +90,9 @@ pub enum Command {
 /// An output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// For people
     Text,
-    /// For programs.
+    /// For programs
     Json,
 }
 

@@ -20,8 +20,8 @@ pub(super) async fn listen() -> anyhow::Result<TcpListener> {
     let text = match std::env::var(PORT_VARIABLE) {
         Ok(text) => text,
         Err(_) => bail!(
-            "{PORT_VARIABLE} is not set: the Functions host sets it; to try the handler by hand, \
-             set it to a free port, e.g. {PORT_VARIABLE}=8080 nginx-vmss-sync serve"
+            "`{PORT_VARIABLE}` is not set: the Functions host sets it; to try the handler by hand, \
+             set it to a free port, e.g. `{PORT_VARIABLE}=8080 nginx-vmss-sync serve`"
         ),
     };
     let port: u16 = text
@@ -29,10 +29,19 @@ pub(super) async fn listen() -> anyhow::Result<TcpListener> {
         .parse()
         .ok()
         .filter(|port| *port != 0)
-        .with_context(|| format!("{PORT_VARIABLE} is not a port: `{}`", text.escape_debug()))?;
+        .with_context(|| {
+            format!(
+                "`{PORT_VARIABLE}` is `{}`, which is not a port; write a number from 1 to 65535",
+                text.escape_debug()
+            )
+        })?;
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
-        .with_context(|| format!("127.0.0.1:{port} cannot be listened on"))
+        .with_context(|| {
+            format!(
+                "`127.0.0.1:{port}` cannot be listened on; choose another port, or end the process that has it"
+            )
+        })
 }
 
 /// Serves until the host kills the process. An unusable configuration does not end it: a process

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Config, ConfigError, Problem, parse};
 
@@ -18,6 +18,8 @@ pub struct Environment {
     pub config_path: Option<PathBuf>,
     /// `NGINXAAS_DATAPLANE_API_KEY`: the raw key.
     pub api_key: Option<SecretString>,
+    /// Whether blanks or line breaks stood around the raw key; they are cut off.
+    pub api_key_padded: bool,
 }
 
 impl Environment {
@@ -29,10 +31,14 @@ impl Environment {
                 .ok()
                 .filter(|value| !value.trim().is_empty())
         };
+        let key = read("NGINXAAS_DATAPLANE_API_KEY").map(SecretString::from);
+        let trimmed = key.as_ref().map(|key| key.expose_secret().trim());
         Self {
             config: read("VMSS_SYNC_CONFIG"),
             config_path: read("VMSS_SYNC_CONFIG_PATH").map(PathBuf::from),
-            api_key: read("NGINXAAS_DATAPLANE_API_KEY").map(|key| key.trim().into()),
+            api_key: trimmed.map(SecretString::from),
+            api_key_padded: trimmed.map(str::len)
+                != key.as_ref().map(|key| key.expose_secret().len()),
         }
     }
 }
@@ -77,8 +83,8 @@ pub fn load(option: Option<&Path>, environment: &Environment) -> Result<Config, 
                     problems: vec![Problem {
                         path: String::new(),
                         message: format!(
-                            "the file cannot be read ({error}); name it with --config PATH or VMSS_SYNC_CONFIG_PATH, \
-                             or put its text into VMSS_SYNC_CONFIG"
+                            "the file cannot be read ({error}); name it with `--config PATH` or `VMSS_SYNC_CONFIG_PATH`, \
+                             or put its text into `VMSS_SYNC_CONFIG`"
                         ),
                     }],
                 }),

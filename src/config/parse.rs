@@ -173,7 +173,9 @@ fn api_endpoint(root: &Mapping<'_, '_>, warnings: &mut Vec<String>) -> Option<Ur
             );
             return None;
         }
-        warnings.push("api_endpoint is plain http: the API key can be read on the way".into());
+        warnings.push(
+            "`api_endpoint` is plain http: the API key can be read on the way; use https".into(),
+        );
     }
     if let Some(host) = url.host()
         && is_metadata_service(&host)
@@ -187,7 +189,7 @@ fn api_endpoint(root: &Mapping<'_, '_>, warnings: &mut Vec<String>) -> Option<Ur
     let path = url.path().trim_end_matches('/').to_owned();
     if path.is_empty() {
         warnings.push(
-            "api_endpoint has no path: NGINXaaS needs the `/nplus` suffix, NGINX Plus usually `/api`"
+            "`api_endpoint` has no path: NGINXaaS needs the `/nplus` suffix, NGINX Plus usually `/api`"
                 .into(),
         );
     }
@@ -271,7 +273,7 @@ fn api_key(
         let other = if configured {
             "`api_key_secret`"
         } else {
-            "NGINXAAS_DATAPLANE_API_KEY"
+            "`NGINXAAS_DATAPLANE_API_KEY`"
         };
         root.problem(
             "custom_headers",
@@ -282,7 +284,7 @@ fn api_key(
         (Some(secret), _, _) => ApiKeySource::KeyVault(secret),
         (None, Some(header), _) => {
             warnings.push(
-                "the API key stands in custom_headers.Authorization: move it to Key Vault and set api_key_secret"
+                "the API key stands in `custom_headers.Authorization`: move it to Key Vault and set `api_key_secret`"
                     .into(),
             );
             ApiKeySource::Header(header)
@@ -291,7 +293,7 @@ fn api_key(
         (None, None, None) => {
             if !configured {
                 warnings.push(
-                    "no API key is configured (api_key_secret, NGINXAAS_DATAPLANE_API_KEY): calls to NGINX carry none"
+                    "no API key is configured (`api_key_secret`, `NGINXAAS_DATAPLANE_API_KEY`): calls to NGINX carry none"
                         .into(),
                 );
             }

@@ -23,7 +23,7 @@ use crate::plan::Changes;
 use crate::reconcile::{Balancer, BalancerError, BalancerErrorKind as Failure, count_nginx};
 use crate::telemetry::{Outgoing, Service, Unanswered, clean};
 
-const API_VERSION: &str = "9";
+pub(super) const API_VERSION: &str = "9";
 /// One call at most.
 const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 /// Replies at most: 1,000 servers are 200 kB.
@@ -38,9 +38,9 @@ const TRIES: u32 = 3;
 #[derive(Debug)]
 pub struct NginxPlus {
     http: reqwest::Client,
-    endpoint: Url,
+    pub(super) endpoint: Url,
     headers: HeaderMap,
-    key: Arc<ApiKey>,
+    pub(super) key: Arc<ApiKey>,
     permits: Semaphore,
 }
 
@@ -86,7 +86,7 @@ impl NginxPlus {
     }
 
     /// Builds a URL below the endpoint; every segment is escaped, an empty one ends in a slash.
-    fn url(&self, segments: &[&str]) -> Url {
+    pub(super) fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
@@ -107,7 +107,7 @@ impl NginxPlus {
     }
 
     /// Sends one call, with the key, and again with a fresh key if it is refused.
-    async fn call<B: Serialize + Sync>(
+    pub(super) async fn call<B: Serialize + Sync>(
         &self,
         method: Method,
         url: Url,
@@ -162,7 +162,7 @@ impl NginxPlus {
             );
             let pause = Duration::from_millis(100 << tried);
             if !transient || tried >= TRIES || Instant::now() + pause >= deadline {
-                return Err(error);
+                return Err(key.explain(error));
             }
             tracing::debug!(
                 kind = error.kind.name(),
@@ -172,7 +172,7 @@ impl NginxPlus {
         }
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         method: &Method,
         url: &Url,
@@ -254,7 +254,7 @@ fn unanswered(error: &reqwest::Error) -> Unanswered {
     }
 }
 
-fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BalancerError> {
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BalancerError> {
     serde_json::from_slice(body).map_err(|error| {
         let text = format!(
             "NGINX's reply cannot be understood: {}",
@@ -351,7 +351,7 @@ impl Balancer for NginxPlus {
 }
 
 impl NginxPlus {
-    async fn patch_with(
+    pub(super) async fn patch_with(
         &self,
         upstream: &UpstreamKey,
         id: u64,

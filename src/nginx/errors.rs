@@ -25,11 +25,15 @@ pub(super) fn judge(host: &str, method: &Method, status: StatusCode, body: &[u8]
         ),
         "UpstreamNotFound" => (
             Failure::UpstreamNotFound,
-            format!("NGINX has no such upstream, or it has no `zone`; check its name ({said})"),
+            format!(
+                "NGINX has no such upstream, or it has no `zone`; check its `name` and `kind`: `nginx-vmss-sync check` lists the nearest names ({said})"
+            ),
         ),
         "UpstreamStatic" => (
             Failure::UpstreamStatic,
-            format!("the upstream is static: give it a `zone` and a `state` file ({said})"),
+            format!(
+                "the upstream is static; give it a `zone` and a `state` file in NGINX's configuration ({said})"
+            ),
         ),
         "UpstreamServerImmutable" => (
             Failure::Immutable,
@@ -42,13 +46,13 @@ pub(super) fn judge(host: &str, method: &Method, status: StatusCode, body: &[u8]
         ),
         "MethodDisabled" => (
             Failure::ReadOnly,
-            format!("the API is read-only: `api write=on;` is needed ({said})"),
+            format!("the API is read-only; NGINX's configuration needs `api write=on;` ({said})"),
         ),
         _ => match status.as_u16() {
             401 | 403 => (
                 Failure::Denied,
                 format!(
-                    "{host} does not accept the API key; is it the right one, and has it expired? ({said})"
+                    "`{host}` does not accept the API key; it is the wrong one, or it has expired: store a new one ({said})"
                 ),
             ),
             // The list was read a moment ago, so the path is right and the server is gone.
@@ -61,9 +65,15 @@ pub(super) fn judge(host: &str, method: &Method, status: StatusCode, body: &[u8]
                 format!("the server is already there ({said})"),
             ),
             404 => (
-                Failure::UpstreamNotFound,
+                Failure::PathNotFound,
                 format!(
-                    "{host} has no such path; does api_endpoint end in `/nplus` (NGINXaaS) or `/api`? ({said})"
+                    "`{host}` has no NGINX Plus API at this path; `api_endpoint` ends in `/nplus` (NGINXaaS) or, usually, `/api` (NGINX Plus) ({said})"
+                ),
+            ),
+            405 => (
+                Failure::ReadOnly,
+                format!(
+                    "the API does not take `{method}`; NGINX's configuration needs `api write=on;` ({said})"
                 ),
             ),
             300..=399 => (

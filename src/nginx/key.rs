@@ -1,6 +1,6 @@
 //! The API key: where it comes from, how it is sent, and when it is read again.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use reqwest::header::HeaderValue;
@@ -8,8 +8,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::azure::KeyVault;
+use super::KeyDoubt;
+use crate::azure::{KeyVault, KeyVaultError};
 use crate::config::ApiKeySource;
+use crate::reconcile::{BalancerError, BalancerErrorKind};
 
 /// Why there is no usable key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +24,37 @@ pub(super) struct Reading {
     pub(super) generation: u64,
     /// Marked sensitive, so that no `Debug` prints it.
     pub(super) header: Option<HeaderValue>,
+    /// What may be wrong with it, for the message when it is refused.
+    pub(super) doubts: Vec<String>,
     /// When it was read because an earlier one was refused.
     renewed: Option<Instant>,
+}
+
+impl Reading {
+    /// A header that is tried beside the key.
+    pub(super) fn of_header(header: HeaderValue) -> Self {
+        Self {
+            generation: 0,
+            header: Some(header),
+            doubts: Vec::new(),
+            renewed: None,
+        }
+    }
+
+    /// Says what may be wrong with the key, where NGINX refused it.
+    pub(super) fn explain(&self, mut error: BalancerError) -> BalancerError {
+        if error.kind == BalancerErrorKind::Denied {
+            let mut doubts = self.doubts.clone();
+            if self.header.is_none() {
+                doubts.push("no key was sent; set `api_key_secret`".to_owned());
+            }
+            for doubt in doubts {
+                error.message.push_str("; ");
+                error.message.push_str(&doubt);
+            }
+        }
+        error
+    }
 }
 
 /// A reading that replaced a refused one is not itself replaced within this time: many calls that
@@ -40,7 +71,12 @@ pub struct ApiKey {
 #[derive(Debug)]
 enum Origin {
     Vault(Box<KeyVault>),
-    Fixed(Option<HeaderValue>),
+    Fixed {
+        header: Option<HeaderValue>,
+        doubts: Vec<KeyDoubt>,
+        /// The same key in the form that it should have had, where it looks ill-formed.
+        other: Option<HeaderValue>,
+    },
 }
 
 impl ApiKey {
@@ -59,16 +95,27 @@ impl ApiKey {
     ///
     /// The key cannot stand in a header, or `source` is a vault.
     pub fn fixed(source: &ApiKeySource) -> Result<Self, ApiKeyError> {
-        let header = match source {
-            ApiKeySource::None => None,
-            ApiKeySource::Header(value) => Some(sensitive(value.expose_secret())?),
-            ApiKeySource::Environment(key) => Some(authorization(key)?),
+        let (header, doubts, other) = match source {
+            ApiKeySource::None => (None, Vec::new(), None),
+            ApiKeySource::Header(value) => {
+                let doubts = KeyDoubt::of_header(value);
+                let header = sensitive(value.expose_secret())?;
+                (Some(header), doubts, other_header(value))
+            }
+            ApiKeySource::Environment(key) => {
+                let doubts = KeyDoubt::of_raw(key);
+                (Some(authorization(key)?), doubts, other_raw(key))
+            }
             ApiKeySource::KeyVault(_) => {
                 return Err(ApiKeyError("the key is in Key Vault".to_owned()));
             }
         };
         Ok(Self {
-            origin: Origin::Fixed(header),
+            origin: Origin::Fixed {
+                header,
+                doubts,
+                other,
+            },
             current: Mutex::default(),
         })
     }
@@ -78,7 +125,28 @@ impl ApiKey {
     pub fn vault(&self) -> Option<&KeyVault> {
         match &self.origin {
             Origin::Vault(vault) => Some(vault),
-            Origin::Fixed(_) => None,
+            Origin::Fixed { .. } => None,
+        }
+    }
+
+    /// What may be wrong with the key, as far as its text tells; a key in a vault is read.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub async fn doubts(&self, deadline: Instant) -> Result<Vec<KeyDoubt>, KeyVaultError> {
+        match &self.origin {
+            Origin::Fixed { doubts, .. } => Ok(doubts.clone()),
+            Origin::Vault(vault) => Ok(KeyDoubt::of_raw(&vault.read(deadline).await?)),
+        }
+    }
+
+    /// The header that the key would make if it had been stored in the other form, encoded or raw;
+    /// `None` where it does not look like that.
+    pub(super) async fn other_form(&self, deadline: Instant) -> Option<HeaderValue> {
+        match &self.origin {
+            Origin::Fixed { other, .. } => other.clone(),
+            Origin::Vault(vault) => other_raw(&vault.read(deadline).await.ok()?),
         }
     }
 
@@ -98,7 +166,7 @@ impl ApiKey {
         refused: u64,
         deadline: Instant,
     ) -> Result<Option<Reading>, ApiKeyError> {
-        if matches!(self.origin, Origin::Fixed(_)) {
+        if matches!(self.origin, Origin::Fixed { .. }) {
             return Ok(None);
         }
         let mut current = self.current.lock().await;
@@ -120,24 +188,64 @@ impl ApiKey {
         renewed: Option<Instant>,
         deadline: Instant,
     ) -> Result<Reading, ApiKeyError> {
-        let header = match &self.origin {
-            Origin::Fixed(header) => header.clone(),
+        let (header, doubts) = match &self.origin {
+            Origin::Fixed { header, doubts, .. } => (header.clone(), texts(doubts)),
             Origin::Vault(vault) => {
                 let key = vault.read(deadline).await;
-                Some(authorization(
-                    &key.map_err(|error| ApiKeyError(error.to_string()))?,
-                )?)
+                let key = key.map_err(|error| ApiKeyError(error.to_string()))?;
+                let mut doubts = texts(&KeyDoubt::of_raw(&key));
+                doubts.extend(expired(vault));
+                (Some(authorization(&key)?), doubts)
             }
         };
         let generation = current.as_ref().map_or(1, |reading| reading.generation + 1);
         let reading = Reading {
             generation,
             header,
+            doubts,
             renewed,
         };
         *current = Some(reading.clone());
         Ok(reading)
     }
+}
+
+fn texts(doubts: &[KeyDoubt]) -> Vec<String> {
+    doubts.iter().map(ToString::to_string).collect()
+}
+
+/// Says so, if the secret's own date of expiry has passed.
+fn expired(vault: &KeyVault) -> Option<String> {
+    let expires = vault.facts().expires?;
+    let past = SystemTime::now() > SystemTime::from(expires);
+    past.then(|| {
+        format!(
+            "the secret `{}` expired on {}",
+            vault.id().name,
+            expires.date()
+        )
+    })
+}
+
+/// A raw key that looks encoded, sent as it is.
+fn other_raw(key: &SecretString) -> Option<HeaderValue> {
+    let text = key.expose_secret();
+    match KeyDoubt::of_raw(key).first()? {
+        KeyDoubt::Encoded => sensitive(&format!("ApiKey {text}")).ok(),
+        KeyDoubt::WholeHeader => sensitive(text).ok(),
+        KeyDoubt::Quoted => {
+            let inside = text.trim_matches(['"', '\'']).to_owned();
+            authorization(&SecretString::from(inside)).ok()
+        }
+        _ => None,
+    }
+}
+
+/// A header's key that is not encoded, encoded.
+fn other_header(header: &SecretString) -> Option<HeaderValue> {
+    KeyDoubt::of_header(header).first()?;
+    let raw = header.expose_secret().trim().strip_prefix("ApiKey ")?;
+    authorization(&SecretString::from(raw.trim().to_owned())).ok()
 }
 
 /// `ApiKey <base64(key)>`, as the NGINXaaS data plane wants the raw key.
@@ -147,8 +255,12 @@ fn authorization(key: &SecretString) -> Result<HeaderValue, ApiKeyError> {
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, ApiKeyError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| ApiKeyError("the API key cannot stand in a header".to_owned()))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        ApiKeyError(
+            "the API key has characters that cannot stand in a header; store exactly the key"
+                .to_owned(),
+        )
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

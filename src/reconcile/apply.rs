@@ -13,7 +13,7 @@ use super::drains::Drains;
 use super::pass::Statics;
 use super::report::UpstreamReport;
 use super::{Balancer, BalancerError, BalancerErrorKind as Failure};
-use crate::model::{Kind, PeerState, Server, ServerAddress, ServerParameters, Upstream};
+use crate::model::{PeerState, Server, ServerAddress, ServerParameters, Upstream, zone_size};
 use crate::plan::Step;
 
 /// Writes to one upstream in flight.
@@ -139,7 +139,8 @@ impl Applier<'_> {
                 format!(
                     "the upstream's zone is full: {lacking} of {wanted} servers do not fit; give it `zone {} {}` or more",
                     self.upstream.key.name.escape_debug(),
-                    zone_size(self.upstream.key.kind, wanted)
+                    // A full roll adds before it removes.
+                    zone_size(self.upstream.key.kind, 2 * wanted as u64)
                 ),
             );
         }
@@ -361,22 +362,5 @@ impl Applier<'_> {
             }
             _ => Done::Failed(error),
         }
-    }
-}
-
-/// A zone that holds twice as many servers, because a full roll adds before it removes.
-///
-/// Bytes per server as measured on NGINX Plus R36 plus the 1 kB that release 37 adds.
-fn zone_size(kind: Kind, servers: usize) -> String {
-    let per_server = match kind {
-        Kind::Http => 2_885,
-        Kind::Stream => 2_068,
-    };
-    let kilobytes = (14 * 1024 + 2 * servers * per_server).div_ceil(1024);
-    let size = kilobytes.next_power_of_two().max(64);
-    if size >= 1024 {
-        format!("{}m", size / 1024)
-    } else {
-        format!("{size}k")
     }
 }

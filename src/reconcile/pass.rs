@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
@@ -117,7 +117,11 @@ pub struct Reconciler {
     statics: Statics,
     streaks: Streaks,
     stopped: AtomicBool,
+    listener: OnceLock<Listener>,
 }
+
+/// Hears of each upstream as soon as it has ended.
+type Listener = Box<dyn Fn(&UpstreamReport) + Send + Sync>;
 
 impl Reconciler {
     /// Makes one; nothing is read yet.
@@ -137,7 +141,20 @@ impl Reconciler {
             statics,
             streaks: Streaks::default(),
             stopped,
+            listener: OnceLock::new(),
         }
+    }
+
+    /// Calls `listener` for each upstream as soon as it has ended; the first listener stays.
+    pub fn on_report(&self, listener: impl Fn(&UpstreamReport) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
+    }
+
+    fn ended(&self, report: UpstreamReport) -> UpstreamReport {
+        if let Some(listener) = self.listener.get() {
+            listener(&report);
+        }
+        report
     }
 
     /// The configured upstreams.
@@ -212,7 +229,8 @@ impl Reconciler {
                     pending.push((upstream, servers));
                 }
                 Err(error) => {
-                    reports.insert(upstream.key.clone(), unread(upstream, &error));
+                    let report = self.ended(unread(upstream, &error));
+                    reports.insert(upstream.key.clone(), report);
                 }
             }
         }
@@ -262,7 +280,9 @@ impl Reconciler {
                         }
                     }
                 },
-                Some(report) = working.next(), if !working.is_empty() => reports.push(report),
+                Some(report) = working.next(), if !working.is_empty() => {
+                    reports.push(self.ended(report));
+                }
             }
         }
         for (upstream, servers) in pending {
@@ -271,7 +291,7 @@ impl Reconciler {
             report.servers.sort();
             report.servers_read = true;
             report.fail("not_listed", "its scale sets were not listed");
-            reports.push(report);
+            reports.push(self.ended(report));
         }
         reports
     }

@@ -70,7 +70,7 @@ async fn a_wrong_key_in_the_vault_is_read_again_once_a_pass_and_not_once_a_call(
     let running = Running::start(cloud, &entries).await;
     let lines = failing_tick(&running).await;
     assert!(
-        lines.contains("denied: localhost does not accept the API key"),
+        lines.contains("denied: `localhost` does not accept the API key"),
         "{lines}"
     );
     // The first reading, and one again.

@@ -25,7 +25,7 @@ async fn an_empty_set_that_answers_404_for_its_interfaces_is_told_from_a_set_tha
     running.world().remove_set("web-vmss");
     let lines = failing_tick(&running).await;
     assert!(
-        lines.contains("not_found: scale set web-vmss was not found in resource group"),
+        lines.contains("not_found: scale set `web-vmss` was not found in resource group"),
         "{lines}"
     );
 }

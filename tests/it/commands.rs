@@ -7,6 +7,8 @@
 )]
 
 mod check;
+mod golden;
+mod mistakes;
 mod plan;
 mod sync;
 mod usage;
@@ -32,6 +34,20 @@ async fn command(cloud: &Cloud, args: &[&str], upstreams: &[UpstreamEntry]) -> O
 /// The same with this configuration.
 async fn command_with(cloud: &Cloud, args: &[&str], yaml: &str) -> Output {
     run(binary(), args, &environment(cloud, yaml), None).await
+}
+
+/// Runs a command on a terminal of its own, to its end; what it prints on stderr is on stdout, too.
+///
+/// `script` comes with every Debian and Ubuntu.
+async fn terminal(args: &[&str], env: &[(String, String)]) -> Output {
+    let program = binary();
+    let line = format!("{} {}", program.display(), args.join(" "));
+    let args = ["--quiet", "--return", "--command", &line, "/dev/null"];
+    let output = run("script", &args, env, None).await;
+    Output {
+        stdout: output.stdout.replace('\r', ""),
+        ..output
+    }
 }
 
 /// Starts a command that runs until a signal.

@@ -59,7 +59,7 @@ async fn a_set_that_is_gone_keeps_its_servers() {
         running.world().remove_set("web-vmss");
         let lines = failing_tick(&running).await;
         assert!(
-            lines.contains("scale set web-vmss was not found"),
+            lines.contains("scale set `web-vmss` was not found"),
             "{lines}"
         );
         assert_eq!(running.http("web"), before);

@@ -220,7 +220,7 @@ async fn html_error_bodies_are_judged_by_their_status() {
     for (status, kind) in [
         (400, "rejected"),
         (403, "denied"),
-        (404, "upstream_not_found"),
+        (404, "path_not_found"),
         (502, "server"),
     ] {
         let running = Running::start(uniform_cloud(1).await, &[web()]).await;
@@ -284,15 +284,15 @@ async fn a_refusal_of_the_whole_upstream_says_what_to_change() {
     let cases: [(Break, &str); 3] = [
         (
             |world| world.set_upstream_static(UpstreamKind::Http, "web", true),
-            "upstream_static: the upstream is static: give it a `zone` and a `state` file",
+            "upstream_static: the upstream is static; give it a `zone` and a `state` file",
         ),
         (
             |world| world.remove_upstream(UpstreamKind::Http, "web"),
-            "upstream_not_found: NGINX has no such upstream, or it has no `zone`; check its name",
+            "upstream_not_found: NGINX has no such upstream, or it has no `zone`; check its `name`",
         ),
         (
             |world| world.disable_writes(true),
-            "the API is read-only: `api write=on;` is needed",
+            "the API is read-only; NGINX's configuration needs `api write=on;`",
         ),
     ];
     for (broken, text) in cases {

@@ -18,7 +18,11 @@ fn encoded(key: &str) -> String {
 
 /// Every secret that this cloud has given out or knows.
 fn secrets(cloud: &Cloud, keys: &[&str]) -> Vec<String> {
-    let mut secrets = cloud.world().issued_tokens();
+    let tokens = cloud.world().issued_tokens();
+    // Of a token its claims may be told, its last part never.
+    let signature = |token: &String| token.rsplit('.').next().unwrap_or_default().to_owned();
+    let mut secrets: Vec<String> = tokens.iter().map(signature).collect();
+    secrets.extend(tokens);
     secrets.push(cloud.identity_header());
     secrets.push(COLLECTOR_KEY.to_owned());
     for key in keys {
@@ -305,6 +309,108 @@ async fn no_command_tells_a_secret_wherever_the_key_comes_from() {
         "exports can be read"
     );
     assert_no_leak(&cloud);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_tells_no_secret_whatever_it_finds() {
+    const NAME: &str = "nginxaas-dataplane-key";
+    type Trouble = fn(&Cloud, &str) -> String;
+    let sound: Trouble = |cloud, _| cloud.config_yaml(&[web()]);
+    let troubles: [(&str, Trouble, bool); 9] = [
+        ("nothing", sound, true),
+        (
+            "stored in base64",
+            |cloud, key| {
+                cloud.world().set_secret(NAME, &encoded(key));
+                cloud.config_yaml(&[web()])
+            },
+            false,
+        ),
+        (
+            "stored as a header",
+            |cloud, key| {
+                let header = format!("ApiKey {}", encoded(key));
+                cloud.world().set_secret(NAME, &header);
+                cloud.config_yaml(&[web()])
+            },
+            false,
+        ),
+        (
+            "stored in quotation marks",
+            |cloud, key| {
+                cloud.world().set_secret(NAME, &format!("\"{key}\""));
+                cloud.config_yaml(&[web()])
+            },
+            false,
+        ),
+        (
+            "stored with a line break",
+            |cloud, key| {
+                cloud.world().set_secret(NAME, &format!("{key}\n"));
+                cloud.config_yaml(&[web()])
+            },
+            true,
+        ),
+        (
+            "raw in a header",
+            |cloud, key| {
+                let header = format!("{{Authorization: \"ApiKey {key}\"}}");
+                let top = [("api_key_secret", ""), ("custom_headers", header.as_str())];
+                cloud.config_yaml_with(&top, &[web()])
+            },
+            false,
+        ),
+        (
+            "refused",
+            |cloud, _| {
+                cloud.world().rotate_key("nobody-knows-this-one", false);
+                cloud.config_yaml(&[web()])
+            },
+            false,
+        ),
+        (
+            "no role anywhere",
+            |cloud, _| {
+                cloud.world().limit_roles_to(&[]);
+                cloud.config_yaml(&[web()])
+            },
+            false,
+        ),
+        (
+            "the wrong path",
+            |cloud, _| {
+                let endpoint = cloud.api_endpoint().replace("/nplus", "");
+                cloud.config_yaml_with(&[("api_endpoint", &endpoint)], &[web()])
+            },
+            false,
+        ),
+    ];
+    for (what, trouble, is_sound) in troubles {
+        let cloud = uniform_cloud(2).await;
+        let key = cloud.api_key();
+        let yaml = trouble(&cloud, &key);
+        for format in ["text", "json"] {
+            let env = talkative(&cloud, &yaml, "trace", format);
+            let output = run(binary(), &["check", "--format", format], &env, None).await;
+            assert_eq!(
+                output.code,
+                Some(i32::from(!is_sound)),
+                "{what}: {}",
+                output.stdout
+            );
+            assert!(
+                output.stderr.contains("TRACE"),
+                "{what}: it logs everything"
+            );
+            let mut secrets = secrets(&cloud, &[&key, &encoded(&key)]);
+            secrets.push("nobody-knows-this-one".to_owned());
+            let tokens = cloud.world().issued_tokens();
+            assert!(!tokens.is_empty(), "{what}: tokens were given out");
+            assert_untold(&format!("{what}: stdout"), &output.stdout, &secrets);
+            assert_untold(&format!("{what}: stderr"), &output.stderr, &secrets);
+        }
+        assert_no_leak(&cloud);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

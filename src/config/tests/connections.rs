@@ -44,7 +44,7 @@ fn plain_http_is_for_this_machine_or_for_who_asks_for_it() {
         ]
     );
     let config = read(&format!("allow_insecure_endpoint: true\n{away}")).unwrap();
-    let warning = "api_endpoint is plain http: the API key can be read on the way";
+    let warning = "`api_endpoint` is plain http: the API key can be read on the way; use https";
     assert!(
         config.warnings.iter().any(|known| known == warning),
         "{:?}",
@@ -98,7 +98,7 @@ fn an_endpoint_that_is_no_plain_url_is_refused() {
 fn an_endpoint_without_a_path_works_with_a_warning() {
     let config = read(&endpoint("https://lb.example")).unwrap();
     let warning =
-        "api_endpoint has no path: NGINXaaS needs the `/nplus` suffix, NGINX Plus usually `/api`";
+        "`api_endpoint` has no path: NGINXaaS needs the `/nplus` suffix, NGINX Plus usually `/api`";
     assert!(
         config.warnings.iter().any(|known| known == warning),
         "{:?}",
@@ -147,7 +147,7 @@ fn the_key_comes_from_the_vault_then_from_the_environment() {
     assert_eq!(
         none.warnings,
         [
-            "no API key is configured (api_key_secret, NGINXAAS_DATAPLANE_API_KEY): calls to NGINX carry none"
+            "no API key is configured (`api_key_secret`, `NGINXAAS_DATAPLANE_API_KEY`): calls to NGINX carry none"
         ]
     );
 }

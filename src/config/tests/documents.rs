@@ -57,7 +57,7 @@ fn the_file_of_nginx_asg_sync_works_unchanged() {
     assert_eq!(
         config.warnings,
         [
-            "the API key stands in custom_headers.Authorization: move it to Key Vault and set api_key_secret"
+            "the API key stands in `custom_headers.Authorization`: move it to Key Vault and set `api_key_secret`"
         ]
     );
 

@@ -43,6 +43,7 @@ fn read(state: &State, seen: &Seen, origin: &str) -> Result<Answer, Problem> {
     if seen.method != "GET" {
         return Err(Problem::method_not_allowed(&seen.method));
     }
+    check_tenant(state, &target)?;
     authorize(state, &target, seen)?;
     check_group(state, &target)?;
     let found = found::Found {
@@ -140,7 +141,16 @@ fn authorize(state: &State, target: &Target, seen: &Seen) -> Result<(), Problem>
     if state.compute.expand_needs_action && seen.parameter("$expand").is_some() {
         actions.push(target.kind.action().replace("/read", "/instanceView/read"));
     }
-    match actions.into_iter().find(|action| denied(action)) {
+    let out_of_scope = state.compute.role_scopes.as_ref().is_some_and(|scopes| {
+        let path = seen.path.to_lowercase();
+        let covers = |scope: &String| {
+            path.strip_prefix(scope.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !scopes.iter().any(covers)
+    });
+    let mut actions = actions.into_iter();
+    match actions.find(|action| out_of_scope || denied(action)) {
         Some(action) => Err(Problem::forbidden(
             &state.access.principal,
             &action,
@@ -148,6 +158,14 @@ fn authorize(state: &State, target: &Target, seen: &Seen) -> Result<(), Problem>
         )),
         None => Ok(()),
     }
+}
+
+fn check_tenant(state: &State, target: &Target) -> Result<(), Problem> {
+    let subscription = target.subscription.to_lowercase();
+    if state.compute.foreign_subscriptions.contains(&subscription) {
+        return Err(Problem::wrong_tenant(&state.access.tenant));
+    }
+    Ok(())
 }
 
 fn check_group(state: &State, target: &Target) -> Result<(), Problem> {

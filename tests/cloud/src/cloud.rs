@@ -14,7 +14,7 @@ use crate::gate::{Gate, GateAt, Gates};
 use crate::journal::{Journal, Recorded, Service};
 use crate::listener::Bound;
 use crate::pipeline::{self, Shared};
-use crate::tls::Authority;
+use crate::tls::{Authority, Presented};
 use crate::traffic::{self, TrafficHandle};
 use crate::world::World;
 
@@ -30,6 +30,7 @@ pub struct Cloud {
     traffic_ports: Mutex<HashMap<String, u16>>,
     origins: HashMap<Service, String>,
     nginx_http_origin: String,
+    certificates: HashMap<Service, Arc<Presented>>,
 }
 
 impl Cloud {
@@ -74,11 +75,17 @@ impl Cloud {
             faults: Faults::default(),
             gates: Gates::default(),
             latency: Mutex::default(),
+            clocks: Mutex::default(),
             origins: origins.clone(),
         });
         let mut tasks = Vec::new();
+        let mut certificates = HashMap::new();
         let mut serve = |service: Service, bound: Bound, tls: bool| {
-            let tls = tls.then(|| authority.acceptor.clone());
+            let tls = tls.then(|| {
+                let (acceptor, certificate) = authority.acceptor();
+                certificates.insert(service, certificate);
+                acceptor
+            });
             let shared = Arc::clone(&shared);
             tasks.push(bound.serve(runtime.handle(), tls, move |request| {
                 pipeline::handle(Arc::clone(&shared), service, request)
@@ -98,6 +105,7 @@ impl Cloud {
             traffic_ports: Mutex::default(),
             origins,
             nginx_http_origin,
+            certificates,
         }
     }
 
@@ -163,6 +171,28 @@ impl Cloud {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         latencies.insert(service, latency);
+    }
+
+    /// Sets a service's clock this many seconds ahead of this machine's, or behind it, as its `Date`
+    /// headers tell.
+    pub fn set_clock(&self, service: Service, seconds_ahead: i64) {
+        let mut clocks = self
+            .shared
+            .clocks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        clocks.insert(service, seconds_ahead);
+    }
+
+    /// Lets a service present another certificate of the same authority to new connections: good
+    /// for these names, and valid for so many days (below zero, expired so long ago).
+    ///
+    /// # Panics
+    ///
+    /// When the service speaks no TLS.
+    pub fn present_certificate(&self, service: Service, names: &[&str], days: i64) {
+        let certificate = self.authority.certificate(names, Some(days));
+        self.certificates[&service].replace(certificate);
     }
 
     /// Holds the first matching request (after [`Match::skip`] others) when it arrives, before

@@ -2,7 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 
 use crate::answer::{Answer, Seen};
 use crate::random;
@@ -51,7 +53,16 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Answer {
             &format!("The resource principal named {resource} was not found."),
         );
     }
-    let token = format!("simulated-token-{}", random::hex(24));
+    let client = client_id.clone();
+    let client_id = client_id.unwrap_or_else(|| access.principal.clone());
+    let token = token(&json!({
+        "aud": audience,
+        "tid": access.tenant,
+        "oid": access.object_id(client.as_deref()),
+        "appid": client_id,
+        "idtyp": "app",
+        "xms_mirid": mirid(client.as_deref()),
+    }));
     let expires = SystemTime::now() + access.token_lifetime;
     let expires_on = expires
         .duration_since(UNIX_EPOCH)
@@ -60,7 +71,6 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Answer {
         .tokens
         .insert(token.clone(), Token { audience, expires });
     access.issued.push(token.clone());
-    let client_id = client_id.unwrap_or_else(|| access.principal.clone());
     let body = json!({
         "access_token": token,
         "expires_on": expires_on.to_string(),
@@ -69,6 +79,26 @@ pub(crate) fn answer(state: &mut State, seen: &Seen) -> Answer {
         "client_id": client_id,
     });
     Answer::json(200, &body)
+}
+
+/// A token in the shape of Entra's, a JWT. What makes it secret is its last part, which is no
+/// signature of anything.
+fn token(claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = json!({"typ": "JWT", "alg": "RS256"});
+    let secret = format!("simulated-token-{}", random::hex(24));
+    format!("{}.{}.{secret}", part(&header), part(claims))
+}
+
+/// The resource that a managed identity belongs to.
+fn mirid(client_id: Option<&str>) -> String {
+    let group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-app";
+    match client_id {
+        None => format!("{group}/providers/Microsoft.Web/sites/simulated-app"),
+        Some(id) => format!(
+            "{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/identity-{id}"
+        ),
+    }
 }
 
 fn refusal(status: u16, message: &str) -> Answer {

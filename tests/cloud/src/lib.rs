@@ -27,6 +27,7 @@ mod configuration;
 mod faults;
 pub mod functions_host;
 mod gate;
+mod http_date;
 mod identity;
 mod journal;
 mod listener;

@@ -5,10 +5,12 @@ mod model;
 mod parameters;
 mod print;
 mod time;
+mod zone;
 
 pub(crate) use api::answer;
 pub use model::{Change, Flavour, NginxWrite, PeerState, Server, UpstreamKind};
 pub(crate) use model::{NginxState, Upstream};
+pub(crate) use zone::servers_in;
 
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) gates: Gates,
     pub(crate) latency: Mutex<HashMap<Service, Duration>>,
+    /// How many seconds a service's clock is ahead of this machine's.
+    pub(crate) clocks: Mutex<HashMap<Service, i64>>,
     pub(crate) origins: HashMap<Service, String>,
 }
 
@@ -39,6 +41,19 @@ impl Shared {
 
     fn origin_of(&self, service: Service) -> &str {
         self.origins.get(&service).map_or("", String::as_str)
+    }
+
+    /// The reply with the time of the service's own clock, where that was set.
+    fn dated(&self, service: Service, answer: Answer) -> Answer {
+        let clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(ahead) = clocks.get(&service) else {
+            return answer;
+        };
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        let time = now.saturating_add_signed(*ahead);
+        answer.with_header("date", crate::http_date::print(time))
     }
 
     /// Asks the service itself.
@@ -72,7 +87,7 @@ pub(crate) async fn handle(
     let fault = shared.faults.strike(service, &seen);
     if let Some(answer) = fault.as_ref().and_then(reply::instead) {
         shared.journal.finish(at, answer.status);
-        return Ok(reply::whole(&answer));
+        return Ok(reply::whole(&shared.dated(service, answer)));
     }
     match fault {
         Some(Fault::Hang) => std::future::pending::<()>().await,
@@ -85,7 +100,7 @@ pub(crate) async fn handle(
         _ => {}
     }
 
-    let answer = shared.ask(service, &seen);
+    let answer = shared.dated(service, shared.ask(service, &seen));
     shared.gates.pass(GateAt::Answer, service, &seen).await;
     if let Some(Fault::ApplyThenReset) = fault {
         return Err(Aborted);

@@ -20,6 +20,9 @@ const VERSIONS: [&str; 9] = [
     "2026-04-01",
 ];
 
+/// The vault's id in Resource Manager, as a refusal names it.
+const VAULT_ID: &str = "/subscriptions/00000000-0000-0000-0000-000000000001/resourcegroups/rg-app/providers/microsoft.keyvault/vaults/simulated-vault";
+
 /// Answers one request.
 pub(crate) fn answer(state: &mut State, seen: &Seen, _origin: &str) -> Answer {
     let access = &state.access;
@@ -52,8 +55,14 @@ pub(crate) fn answer(state: &mut State, seen: &Seen, _origin: &str) -> Answer {
     }
     if access.secrets_denied {
         let message = format!(
-            "Caller is not authorized to perform action on resource. Action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'. Caller: oid={}.",
-            access.principal
+            "Caller is not authorized to perform action on resource.\r\n\
+             If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\n\
+             Caller: appid={0};oid={0};iss=https://sts.windows.net/{1}/\r\n\
+             Action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\n\
+             Resource: '{VAULT_ID}/secrets/{name}'\r\n\
+             Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n\
+             Vault: simulated-vault;location=westeurope\r\n",
+            access.principal, access.tenant
         );
         return problem(403, "Forbidden", &message, Some("ForbiddenByRbac"));
     }
@@ -73,7 +82,7 @@ pub(crate) fn answer(state: &mut State, seen: &Seen, _origin: &str) -> Answer {
         return problem(403, "Forbidden", message, Some("SecretDisabled"));
     }
     let id = format!("{}/secrets/{name}/{}", access.vault_origin, found.version);
-    let body = json!({
+    let mut body = json!({
         "value": found.value,
         "id": id,
         "attributes": {
@@ -85,6 +94,11 @@ pub(crate) fn answer(state: &mut State, seen: &Seen, _origin: &str) -> Answer {
         },
         "tags": {},
     });
+    for (name, time) in [("nbf", found.not_before), ("exp", found.expires)] {
+        if let Some(time) = time {
+            body["attributes"][name] = json!(time);
+        }
+    }
     Answer::json(200, &body)
 }
 

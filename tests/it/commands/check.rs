@@ -1,252 +1,244 @@
 //! `check`: the doctor.
 
+mod azure;
+mod forms;
+mod nginx;
+mod reach;
+mod secret;
+mod upstreams;
+
 use serde_json::Value;
-use simulated_cloud::functions_host::Output;
-use simulated_cloud::{Cloud, UpstreamEntry, UpstreamKind};
+use simulated_cloud::functions_host::{Output, run};
+use simulated_cloud::{Cloud, Service, UpstreamEntry};
 
-use super::{command, command_with, writes};
-use crate::support::{flexible_cloud, uniform_cloud, web};
+use crate::support::{binary, environment, flexible_cloud, uniform_cloud, web};
 
-/// Something is wrong: exit 1, and a finding that names all of `parts`, in both formats.
-async fn finds(cloud: &Cloud, upstreams: &[UpstreamEntry], parts: &[&str]) {
-    let text = command(cloud, &["check"], upstreams).await;
-    assert_eq!(text.code, Some(1), "{text:?}");
-    let named =
-        |line: &str| line.starts_with("failed") && parts.iter().all(|part| line.contains(part));
-    assert!(text.stdout.lines().any(named), "{parts:?}: {text:?}");
-    let json = command(cloud, &["check", "--format", "json"], upstreams).await;
-    assert_eq!(json.code, Some(1), "{json:?}");
-    let report = report(&json);
-    assert_eq!(report["ok"], false);
-    let findings = report["findings"].as_array().expect("findings");
-    let named = |one: &Value| {
-        let text = format!("{} {}", one["subject"], one["text"]);
-        one["grade"] == "failed" && parts.iter().all(|part| text.contains(part))
-    };
-    assert!(findings.iter().any(named), "{parts:?}: {report:#}");
-    assert_eq!(writes(cloud), Vec::<String>::new());
+/// What `check --format json` found.
+struct Report {
+    code: Option<i32>,
+    body: Value,
+    stderr: String,
 }
 
-fn report(output: &Output) -> Value {
-    serde_json::from_str(&output.stdout).expect("JSON and nothing else")
-}
+impl Report {
+    /// The findings of one check with this grade, each as its subject, text, remedy and lines to be
+    /// pasted.
+    fn of(&self, check: &str, grade: &str) -> Vec<String> {
+        let findings = self.body["findings"].as_array().expect("findings");
+        let wanted = findings
+            .iter()
+            .filter(|one| one["check"] == check && one["grade"] == grade);
+        wanted.map(as_text).collect()
+    }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sound_installation_passes_and_nothing_is_written() {
-    for cloud in [uniform_cloud(3).await, flexible_cloud(3).await] {
-        let text = command(&cloud, &["check"], &[web()]).await;
-        assert_eq!(text.code, Some(0), "{text:?}");
-        for subject in [
-            "configuration",
-            "identity",
-            "API key",
-            "NGINX at",
-            "web",
-            "scale set web-vmss",
-        ] {
-            let fine = |line: &str| line.starts_with("ok") && line.contains(subject);
-            assert!(text.stdout.lines().any(fine), "{subject}: {text:?}");
+    /// The only finding of one check, which has this grade and holds all of `parts`.
+    fn only(&self, check: &str, grade: &str, parts: &[&str]) {
+        let findings = self.of(check, grade);
+        assert_eq!(findings.len(), 1, "{check} {grade}: {:#}", self.body);
+        for part in parts {
+            assert!(
+                findings[0].contains(part),
+                "{part} is not in {}",
+                findings[0]
+            );
         }
-        assert!(!text.stdout.contains("failed"), "{text:?}");
-        let json = command(&cloud, &["check", "--format", "json"], &[web()]).await;
+    }
+
+    /// The names of all checks with this grade, each once.
+    fn graded(&self, grade: &str) -> Vec<&str> {
+        let findings = self.body["findings"].as_array().expect("findings");
+        let graded = findings.iter().filter(|one| one["grade"] == grade);
+        let mut names: Vec<&str> = graded.filter_map(|one| one["check"].as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Nothing failed, and the exit says so.
+    fn assert_sound(&self) {
+        assert_eq!(self.graded("failed"), [""; 0], "{:#}", self.body);
+        assert_eq!((self.code, &self.body["ok"]), (Some(0), &Value::Bool(true)));
+    }
+
+    /// Exactly these checks failed, and the exit says so.
+    fn assert_failed(&self, checks: &[&str]) {
+        assert_eq!(self.graded("failed"), checks, "{:#}", self.body);
         assert_eq!(
-            (json.code, &report(&json)["ok"]),
-            (Some(0), &Value::Bool(true))
+            (self.code, &self.body["ok"]),
+            (Some(1), &Value::Bool(false))
         );
-        assert_eq!(writes(&cloud), Vec::<String>::new());
+    }
+}
+
+fn as_text(finding: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lines = finding["paste"].as_array().into_iter().flatten();
+    let mut parts = vec![
+        text(&finding["subject"]),
+        text(&finding["text"]),
+        text(&finding["remedy"]),
+    ];
+    parts.extend(lines.map(text));
+    parts.join("\n")
+}
+
+/// Runs `check` with this configuration and these settings besides the usual ones; whatever it
+/// finds, it changes nothing.
+async fn examine_with(cloud: &Cloud, yaml: &str, settings: &[(&str, &str)]) -> Report {
+    let output = output_with(cloud, &["check", "--format", "json"], yaml, settings).await;
+    let body = serde_json::from_str(&output.stdout);
+    Report {
+        code: output.code,
+        body: body.unwrap_or_else(|error| panic!("{error}: {output:?}")),
+        stderr: output.stderr,
+    }
+}
+
+async fn output_with(
+    cloud: &Cloud,
+    args: &[&str],
+    yaml: &str,
+    settings: &[(&str, &str)],
+) -> Output {
+    let world = cloud.world();
+    cloud.clear_requests();
+    world.on_nginx_write(|write| Err(format!("upstream {} was changed", write.upstream)));
+    let mut env = environment(cloud, yaml);
+    for (name, value) in settings {
+        env.retain(|(known, _)| known != name);
+        env.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    let output = run(binary(), args, &env, None).await;
+    assert_eq!(world.violations(), Vec::<String>::new());
+    for request in cloud.requests_to(Service::Nginx) {
+        assert!(
+            !request.is_write() || request.body.as_deref() == Some("{}"),
+            "{request:?}"
+        );
+    }
+    output
+}
+
+async fn examine(cloud: &Cloud, upstreams: &[UpstreamEntry]) -> Report {
+    examine_with(cloud, &cloud.config_yaml(upstreams), &[]).await
+}
+
+/// A cloud of either mode.
+async fn cloud_of(uniform: bool, instances: usize) -> Cloud {
+    if uniform {
+        uniform_cloud(instances).await
+    } else {
+        flexible_cloud(instances).await
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_action_is_named_with_where_to_grant_it() {
-    let uniform = ["", "/networkInterfaces"].map(|part| {
-        (
-            true,
-            format!("Microsoft.Compute/virtualMachineScaleSets{part}/read"),
-        )
-    });
-    let flexible = [
-        (
-            false,
-            "Microsoft.Compute/virtualMachineScaleSets/read".to_owned(),
-        ),
-        (false, "Microsoft.Compute/virtualMachines/read".to_owned()),
-        (false, "Microsoft.Network/networkInterfaces/read".to_owned()),
-    ];
-    for (is_uniform, action) in uniform.into_iter().chain(flexible) {
-        let cloud = if is_uniform {
-            uniform_cloud(1).await
-        } else {
-            flexible_cloud(1).await
-        };
-        cloud.world().deny_action(&action);
-        let scope = format!(
-            "/subscriptions/{}/resourceGroups/{}",
-            cloud.subscription_id(),
-            cloud.resource_group()
-        );
-        finds(
+async fn a_sound_installation_passes_every_check() {
+    for uniform in [true, false] {
+        let cloud = cloud_of(uniform, 3).await;
+        let synced = super::command(&cloud, &["sync"], &[web()]).await;
+        assert_eq!(synced.code, Some(0), "{synced:?}");
+        let name = "nginxaas-dataplane-key";
+        cloud.world().set_secret_expiry(name, Some(4_000_000_000));
+        let report = examine_with(
             &cloud,
-            &[web()],
-            &["scale set web-vmss", "grant", &action, &scope],
+            &cloud.config_yaml(&[web()]),
+            &[("RECONCILE_SCHEDULE", "0 * * * * *")],
         )
         .await;
+        report.assert_sound();
+        assert_eq!(report.graded("warning"), [""; 0], "{:#}", report.body);
+        assert_eq!(report.graded("skipped"), [""; 0], "{:#}", report.body);
+        assert_eq!(
+            report.graded("ok"),
+            [
+                "azure.clock",
+                "azure.permission",
+                "azure.reachable",
+                "azure.scale_set",
+                "configuration",
+                "identity",
+                "nginx.certificate",
+                "nginx.clock",
+                "nginx.key",
+                "nginx.reachable",
+                "nginx.version",
+                "nginx.write",
+                "schedule",
+                "secret.expiry",
+                "secret.readable",
+                "upstream.exists",
+                "upstream.health_checks",
+                "upstream.servers",
+                "upstream.zone",
+            ]
+        );
+        assert_eq!(report.stderr, "");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_documents_two_action_role_suffices_and_what_it_lacks_is_told_on_stdout() {
-    let cloud = uniform_cloud(2).await;
-    let action = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read";
-    cloud.world().deny_action(action);
-    let output = command(&cloud, &["check"], &[web()]).await;
-    assert_eq!(output.code, Some(0), "{output:?}");
-    let told = |line: &str| line.starts_with("warning") && line.contains(action);
-    assert!(output.stdout.lines().any(told), "{output:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_upstream_is_told_with_what_to_look_at() {
-    let cloud = uniform_cloud(1).await;
-    cloud.world().remove_upstream(UpstreamKind::Http, "web");
-    finds(
-        &cloud,
-        &[web()],
-        &["web", "no such upstream", "check its name"],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upstream_without_a_zone_is_told_with_what_to_write() {
-    let cloud = uniform_cloud(1).await;
-    cloud
-        .world()
-        .set_upstream_static(UpstreamKind::Http, "web", true);
-    finds(&cloud, &[web()], &["web", "`zone`"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_is_told_with_what_to_look_at() {
-    let cloud = uniform_cloud(1).await;
-    cloud.world().rotate_key("another-key", false);
-    finds(
-        &cloud,
-        &[web()],
-        &["does not accept the API key", "expired"],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_secret_is_told_by_its_name() {
-    let cloud = uniform_cloud(1).await;
-    let name = cloud
-        .vault_secret_id()
-        .rsplit('/')
-        .next()
-        .expect("a name")
-        .to_owned();
-    cloud.world().remove_secret(&name);
-    finds(&cloud, &[web()], &["API key", &name, "no such secret"]).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_may_not_be_read_is_told_with_the_role_to_grant() {
-    let cloud = uniform_cloud(1).await;
-    cloud.world().deny_secrets(true);
-    finds(
-        &cloud,
-        &[web()],
-        &["API key", "grant", "Key Vault Secrets User"],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_set_is_told_with_where_it_was_looked_for() {
-    let cloud = uniform_cloud(1).await;
-    let (subscription, group) = (cloud.subscription_id(), cloud.resource_group());
-    let lost = UpstreamEntry::http("web", "lost-vmss");
-    finds(
-        &cloud,
-        &[lost],
-        &["lost-vmss", "not found", &subscription, &group],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_missing_identity_is_told() {
-    let cloud = uniform_cloud(1).await;
-    cloud.world().set_system_assigned(false);
-    finds(
-        &cloud,
-        &[web()],
-        &["scale set web-vmss", "no token", "managed identity"],
-    )
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_problem_of_the_configuration_is_a_finding() {
-    let cloud = uniform_cloud(1).await;
-    let entry = web().with("max_fials", "1").with("policy", "never");
-    let yaml = cloud.config_yaml_with(&[("api_endpoint", "")], &[entry]);
-    for format in ["text", "json"] {
-        let output = command_with(&cloud, &["check", "--format", format], &yaml).await;
-        assert_eq!(output.code, Some(1), "{output:?}");
-        for place in [
-            "upstreams[0].max_fials",
-            "max_fails",
-            "upstreams[0].policy",
-            "api_endpoint",
-        ] {
-            assert!(output.stdout.contains(place), "{place}: {output:?}");
-        }
-    }
-    assert_eq!(cloud.requests().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_failure_does_not_keep_the_others_from_being_found() {
-    let cloud = uniform_cloud(1).await;
-    cloud.world().remove_upstream(UpstreamKind::Http, "web");
+    let cloud = uniform_cloud(2).await;
+    let name = "nginxaas-dataplane-key";
+    cloud.world().set_secret_expiry(name, Some(1_735_689_600));
+    cloud.world().disable_writes(true);
+    cloud.set_clock(Service::Arm, 900);
     let lost = UpstreamEntry::http("api", "lost-vmss");
-    let output = command(&cloud, &["check"], &[web(), lost]).await;
-    assert_eq!(output.code, Some(1), "{output:?}");
-    let failed: Vec<&str> = output
-        .stdout
-        .lines()
-        .filter(|line| line.starts_with("failed"))
-        .collect();
-    for subject in ["web", "api", "lost-vmss"] {
-        assert!(
-            failed.iter().any(|line| line.contains(subject)),
-            "{subject}: {output:?}"
-        );
-    }
-    assert!(
-        output
-            .stdout
-            .lines()
-            .any(|line| line.starts_with("ok") && line.contains("web-vmss"))
-    );
+    let report = examine(&cloud, &[web(), lost]).await;
+    report.assert_failed(&[
+        "azure.clock",
+        "azure.scale_set",
+        "nginx.write",
+        "secret.expiry",
+        "upstream.exists",
+    ]);
+    report.only("azure.scale_set", "failed", &["lost-vmss"]);
+    report.only("azure.scale_set", "ok", &["web-vmss"]);
+    report.only("upstream.exists", "failed", &["http upstream api"]);
+    report.only("upstream.exists", "ok", &["http upstream web"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_printed() {
+async fn every_problem_of_the_configuration_is_a_finding_and_nothing_is_asked() {
     let cloud = uniform_cloud(1).await;
-    let sound = command(&cloud, &["check"], &[web()]).await;
-    let key = cloud.api_key();
-    cloud.world().rotate_key("another-key", false);
-    let refused = command(&cloud, &["check"], &[web()]).await;
-    let mut secrets = cloud.world().issued_tokens();
-    assert!(!secrets.is_empty());
-    secrets.extend([key, cloud.identity_header()]);
-    for output in [sound, refused] {
-        for secret in &secrets {
-            assert!(!output.stdout.contains(secret) && !output.stderr.contains(secret));
-        }
+    let entry = web().with("max_fials", "1").with("policy", "never");
+    let yaml = cloud.config_yaml_with(&[("api_endpoint", "")], &[entry]);
+    let report = examine_with(&cloud, &yaml, &[]).await;
+    report.assert_failed(&["configuration"]);
+    let findings = report.of("configuration", "failed");
+    for part in [
+        "`upstreams[0].max_fials`: unknown key; did you mean `max_fails`?",
+        "`upstreams[0].policy`",
+        "`api_endpoint`: is required",
+    ] {
+        assert!(
+            findings.iter().any(|one| one.contains(part)),
+            "{part}: {findings:?}"
+        );
     }
+    report.only("start_up", "skipped", &["everything else"]);
+    assert_eq!(cloud.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_configuration_warns_of_is_a_warning() {
+    let cloud = uniform_cloud(1).await;
+    let header = format!(
+        "{{Authorization: \"ApiKey {}\"}}",
+        encoded(&cloud.api_key())
+    );
+    let yaml = cloud.config_yaml_with(
+        &[("api_key_secret", ""), ("custom_headers", &header)],
+        &[web()],
+    );
+    let report = examine_with(&cloud, &yaml, &[]).await;
+    report.assert_sound();
+    report.only("configuration", "warning", &["move it to Key Vault"]);
+    report.only("secret.readable", "ok", &["API key", "custom_headers"]);
+}
+
+fn encoded(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
 }

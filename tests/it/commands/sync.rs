@@ -1,9 +1,9 @@
 //! `sync`: one pass.
 
-use simulated_cloud::{UpstreamEntry, UpstreamKind};
+use simulated_cloud::{Match, UpstreamEntry, UpstreamKind};
 
-use super::{added, command, command_with, file, writes};
-use crate::support::{flexible_cloud, sorted, uniform_cloud, web};
+use super::{PATIENCE, added, command, command_with, file, start, terminal, writes};
+use crate::support::{environment, flexible_cloud, sorted, uniform_cloud, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_one_pass_and_prints_its_lines_on_stdout_alone() {
@@ -126,4 +126,116 @@ async fn a_log_file_that_cannot_be_opened_is_told() {
     assert_eq!(output.code, Some(1), "{output:?}");
     assert!(output.stderr.contains("/nonexistent/x.log"), "{output:?}");
     assert_eq!(cloud.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_sees_each_upstream_as_it_ends_and_a_pipe_does_not() {
+    let cloud = uniform_cloud(2).await;
+    cloud.world().add_upstream(UpstreamKind::Stream, "tcp");
+    let entries = [web(), UpstreamEntry::stream("tcp", "web-vmss", 53)];
+    let piped = command(&cloud, &["sync"], &entries).await;
+    assert_eq!(
+        (piped.code, piped.stderr.as_str()),
+        (Some(0), ""),
+        "{piped:?}"
+    );
+    cloud.world().scale("web-vmss", 3);
+    let env = environment(&cloud, &cloud.config_yaml(&entries));
+    let shown = terminal(&["sync"], &env).await;
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    let lines: Vec<&str> = shown.stdout.lines().collect();
+    assert_eq!(lines[0], "reading NGINX and Azure, upstreams: 2");
+    for name in ["http upstream `web`", "stream upstream `tcp`"] {
+        let told = |line: &&str| {
+            line.starts_with('[')
+                && line.contains("/2] ")
+                && line.contains(name)
+                && line.contains("changed, 1 added, 0 removed, 0 updated (")
+        };
+        assert!(lines[1..3].iter().any(told), "{shown:?}");
+    }
+    let results = lines[3..]
+        .iter()
+        .filter(|line| line.starts_with("Updated "));
+    assert_eq!(results.count(), 2, "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_is_told_what_a_long_pass_waits_for() {
+    let cloud = uniform_cloud(1).await;
+    let gate = cloud.gate(Match::nginx().method("POST"));
+    let process = start(&cloud, &["sync"], &cloud.config_yaml(&[web()]));
+    gate.arrived().await;
+    let line = "still working after 5 s, waiting for upstream `web`";
+    assert!(process.wait_for_line(line, PATIENCE).await);
+    gate.release();
+    let output = process.finish(PATIENCE).await.expect("it ends");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let told: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!(told[0], line);
+    assert!(
+        told[1].starts_with("[1/1] http upstream `web`: changed, 1 added"),
+        "{told:?}"
+    );
+    assert_eq!(
+        output.stdout.trim_end(),
+        added(&cloud.world().addresses("web-vmss", 80))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_lets_the_running_step_end_and_the_exit_says_that_not_all_was_done() {
+    for signal in ["TERM", "INT"] {
+        let cloud = uniform_cloud(30).await;
+        let gate = cloud.gate(Match::nginx().method("POST"));
+        let process = start(&cloud, &["sync"], &cloud.config_yaml(&[web()]));
+        gate.arrived().await;
+        process.signal(signal).await;
+        assert!(
+            process.wait_for_line("a signal:", PATIENCE).await,
+            "{signal}"
+        );
+        gate.release();
+        let output = process.finish(PATIENCE).await.expect("the signal ends it");
+        assert_eq!(output.code, Some(1), "{signal}: {output:?}");
+        let servers = cloud.world().server_addresses(UpstreamKind::Http, "web");
+        assert!(
+            !servers.is_empty() && servers.len() < 30,
+            "{signal}: {servers:?}"
+        );
+        assert!(output.stdout.contains("stopped by a signal"), "{output:?}");
+        for server in &servers {
+            assert!(output.stdout.contains(server), "{signal}: {output:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_waits_for_nothing() {
+    let cloud = uniform_cloud(2).await;
+    let gate = cloud.gate(Match::nginx().method("POST"));
+    let process = start(&cloud, &["sync"], &cloud.config_yaml(&[web()]));
+    gate.arrived().await;
+    process.signal("TERM").await;
+    assert!(process.wait_for_line("a signal:", PATIENCE).await);
+    process.signal("TERM").await;
+    let output = process.finish(PATIENCE).await.expect("the signal ends it");
+    assert_eq!(
+        (output.code, output.stdout.as_str()),
+        (Some(1), ""),
+        "{output:?}"
+    );
+    drop(gate);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_pass_names_the_doctor_on_stderr() {
+    let cloud = uniform_cloud(1).await;
+    cloud.world().remove_upstream(UpstreamKind::Http, "web");
+    let output = command(&cloud, &["sync"], &[web()]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(
+        output.stderr.contains("`nginx-vmss-sync check`"),
+        "{output:?}"
+    );
 }

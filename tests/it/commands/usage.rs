@@ -4,38 +4,98 @@ use simulated_cloud::functions_host::run;
 
 use crate::support::binary;
 
+/// The sections of a manual page, in their order.
+const SECTIONS: [&str; 7] = [
+    "NAME",
+    "SYNOPSIS",
+    "DESCRIPTION",
+    "OPTIONS",
+    "EXIT STATUS",
+    "ENVIRONMENT",
+    "EXAMPLES",
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_has_help_on_stdout() {
-    for (args, parts) in [
+async fn every_command_has_a_manual_page_on_stdout_by_either_way_of_asking() {
+    for (command, parts) in [
         (
-            &["--help"][..],
+            "",
             &[
                 "serve",
                 "sync",
                 "plan",
                 "check",
-                "EXIT STATUS",
-                "VMSS_SYNC_CONFIG",
+                "COMMANDS",
+                "-config_path PATH",
             ][..],
         ),
-        (&["help"], &["serve", "sync", "plan", "check"]),
-        (&["serve", "--help"], &["--config", "--log-path"]),
-        (&["sync", "--help"], &["--watch", "--config", "--log-path"]),
         (
-            &["plan", "--help"],
-            &["--format", "--config", "text", "json"],
+            "serve",
+            &["FUNCTIONS_CUSTOMHANDLER_PORT", "--config", "--log-path"],
         ),
         (
-            &["check", "--help"],
-            &["--format", "--config", "text", "json"],
+            "sync",
+            &["--watch", "--config", "--log-path", "SIGTERM", "  0  done"],
+        ),
+        (
+            "plan",
+            &[
+                "--format",
+                "--config",
+                "text",
+                "json",
+                "  2  changes are pending",
+            ],
+        ),
+        (
+            "check",
+            &[
+                "--format",
+                "--config",
+                "text",
+                "json",
+                "  1  something failed",
+            ],
         ),
     ] {
-        let output = run(binary(), args, &[], None).await;
-        assert_eq!(output.code, Some(0), "{args:?}: {output:?}");
-        assert_eq!(output.stderr, "", "{args:?}");
+        let mut asked = vec![command, "--help"];
+        asked.retain(|word| !word.is_empty());
+        let output = run(binary(), &asked, &[], None).await;
+        assert_eq!(output.code, Some(0), "{asked:?}: {output:?}");
+        assert_eq!(output.stderr, "", "{asked:?}");
+        let lines: Vec<&str> = output.stdout.lines().collect();
+        let places = SECTIONS.map(|section| lines.iter().position(|line| *line == section));
+        assert!(places.iter().all(Option::is_some), "{asked:?}: {output:?}");
+        assert!(places.is_sorted(), "{asked:?}: {places:?}");
         for part in parts {
-            assert!(output.stdout.contains(part), "{args:?} {part}: {output:?}");
+            assert!(output.stdout.contains(part), "{asked:?} {part}: {output:?}");
         }
+        for line in &lines {
+            assert!(line.chars().count() <= 100, "{asked:?}: {line}");
+            let indented = line.is_empty() || line.starts_with(' ');
+            assert!(
+                indented || SECTIONS.contains(line) || *line == "COMMANDS",
+                "{line}"
+            );
+        }
+        let mut other = vec!["help", command];
+        other.retain(|word| !word.is_empty());
+        let same = run(binary(), &other, &[], None).await;
+        assert_eq!(
+            (same.code, same.stdout),
+            (Some(0), output.stdout),
+            "{other:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_has_a_short_help_too() {
+    for command in ["serve", "sync", "plan", "check"] {
+        let output = run(binary(), &[command, "-h"], &[], None).await;
+        assert_eq!(output.code, Some(0), "{output:?}");
+        assert!(output.stdout.contains("SYNOPSIS") && !output.stdout.contains("EXAMPLES"));
+        assert!(output.stdout.ends_with('\n') && output.stdout.lines().count() < 20);
     }
 }
 
@@ -72,6 +132,7 @@ async fn what_is_not_understood_is_exit_1_and_named_on_stderr() {
 async fn without_anything_it_explains_itself_on_stderr() {
     let output = run(binary(), &[], &[], None).await;
     assert_eq!(output.code, Some(1), "{output:?}");
-    assert!(output.stderr.contains("Usage"), "{output:?}");
+    assert!(output.stderr.contains("SYNOPSIS"), "{output:?}");
+    assert!(output.stderr.contains("check"), "{output:?}");
     assert_eq!(output.stdout, "");
 }

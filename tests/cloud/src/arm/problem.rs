@@ -77,6 +77,17 @@ impl Problem {
         )
     }
 
+    pub(super) fn wrong_tenant(tenant: &str) -> Self {
+        let other = crate::random::guid();
+        Self::new(
+            401,
+            "InvalidAuthenticationTokenTenant",
+            format!(
+                "The access token is from the wrong issuer 'https://sts.windows.net/{tenant}/'. It must match the tenant 'https://sts.windows.net/{other}/' associated with this subscription."
+            ),
+        )
+    }
+
     pub(super) fn missing_version() -> Self {
         Self::new(
             400,

@@ -93,6 +93,24 @@ fn read(nginx: &mut NginxState, seen: &Seen) -> Result<Answer, Problem> {
         ["nginx"] => json!({"version": "1.29.0", "build": "nginx-plus-r36", "generation": 1}),
         ["http"] => json!(["requests", "server_zones", "caches", "keyvals", "upstreams"]),
         ["stream"] => json!(["server_zones", "keyvals", "upstreams"]),
+        ["slabs"] => {
+            if nginx.slabs_missing {
+                return Err(no_path());
+            }
+            zones(nginx)
+                .map(|upstream| (upstream.name.clone(), print::slab(upstream)))
+                .collect::<Map<String, Value>>()
+                .into()
+        }
+        ["slabs", zone] => {
+            if nginx.slabs_missing {
+                return Err(no_path());
+            }
+            let found = zones(nginx).find(|upstream| upstream.name == *zone);
+            found
+                .map(print::slab)
+                .ok_or_else(|| Problem::new(404, "SlabNotFound", "slab not found"))?
+        }
         [kind, "upstreams"] => statuses(nginx, kind_of(kind)?, fields.as_deref())?,
         [kind, "upstreams", name] => {
             if nginx.status_missing {
@@ -113,6 +131,14 @@ fn read(nginx: &mut NginxState, seen: &Seen) -> Result<Answer, Problem> {
         _ => return Err(no_path()),
     };
     Ok(Answer::json(200, &body))
+}
+
+/// The upstreams that have a zone; it has the upstream's name.
+fn zones(nginx: &NginxState) -> impl Iterator<Item = &Upstream> {
+    nginx
+        .upstreams
+        .iter()
+        .filter(|upstream| !upstream.is_static)
 }
 
 fn statuses(
@@ -212,6 +238,7 @@ fn add(
         return Err(Problem::new(409, "EntryExists", "entry exists"));
     }
     if upstream.is_full() {
+        upstream.zone_fails += 1;
         let text = format!("upstream \"{name}\" memory exhausted");
         return Err(Problem::new(full_status, "UpstreamOutOfMemory", text));
     }

@@ -165,6 +165,12 @@ pub(crate) struct Upstream {
     pub(crate) servers: Vec<Server>,
     /// How many servers the zone holds.
     pub(crate) capacity: Option<usize>,
+    /// The size of its zone, where the test has set one.
+    pub(crate) zone_bytes: Option<u64>,
+    /// Allocations that the zone had no room for.
+    pub(crate) zone_fails: u64,
+    /// Whether active health checks are configured.
+    pub(crate) health_checked: bool,
     /// No zone at all: the API can neither list nor change it.
     pub(crate) is_static: bool,
     /// The balancing method knows no backup servers.
@@ -187,6 +193,9 @@ impl Upstream {
             name: name.to_owned(),
             servers: Vec::new(),
             capacity: None,
+            zone_bytes: None,
+            zone_fails: 0,
+            health_checked: true,
             is_static: false,
             no_backup: false,
             states: HashMap::new(),
@@ -266,6 +275,7 @@ pub(crate) struct NginxState {
     pub(crate) needs_key: bool,
     pub(crate) drain_false_ignored: bool,
     pub(crate) status_missing: bool,
+    pub(crate) slabs_missing: bool,
     pub(crate) out_of_memory_status: u16,
 }
 
@@ -279,6 +289,7 @@ impl NginxState {
             needs_key: true,
             drain_false_ignored: false,
             status_missing: false,
+            slabs_missing: false,
             out_of_memory_status: 500,
         }
     }

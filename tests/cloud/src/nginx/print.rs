@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::model::{Flavour, PeerState, Server, Upstream, UpstreamKind};
+use super::zone;
 
 /// One server.
 pub(super) fn server(kind: UpstreamKind, flavour: Flavour, server: &Server) -> Value {
@@ -62,6 +63,19 @@ pub(super) fn status(upstream: &Upstream, fields: Option<&str>) -> Value {
     Value::Object(body)
 }
 
+/// The memory of an upstream's zone: pages of 4 KiB, of which the servers use theirs.
+pub(super) fn slab(upstream: &Upstream) -> Value {
+    let total = zone::pages(upstream);
+    let used = zone::used_pages(upstream).min(total);
+    json!({
+        "pages": {"used": used, "free": total - used},
+        "slots": {
+            "512": {"used": upstream.servers.len(), "free": 0, "reqs": upstream.servers.len(), "fails": 0},
+            "1024": {"used": upstream.servers.len(), "free": 0, "reqs": upstream.servers.len(), "fails": upstream.zone_fails},
+        },
+    })
+}
+
 fn peer(upstream: &Upstream, server: &Server) -> Value {
     let state = upstream.state(server);
     let requests = upstream
@@ -86,13 +100,16 @@ fn peer(upstream: &Upstream, server: &Server) -> Value {
         "fails": 0,
         "unavail": 0,
         "health_checks": {
-            "checks": 1,
+            "checks": u8::from(upstream.health_checked),
             "fails": u8::from(state == PeerState::Unhealthy),
             "unhealthy": u8::from(state == PeerState::Unhealthy),
             "last_passed": state == PeerState::Up,
         },
         "downtime": 0,
     });
+    if !upstream.health_checked {
+        body["health_checks"] = json!({"checks": 0, "fails": 0, "unhealthy": 0});
+    }
     body[counted] = json!(requests);
     if server.max_conns > 0 {
         body["max_conns"] = json!(server.max_conns);

@@ -20,6 +20,8 @@ pub(crate) struct SecretVersion {
     pub(crate) version: String,
     pub(crate) value: String,
     pub(crate) created: u64,
+    pub(crate) not_before: Option<u64>,
+    pub(crate) expires: Option<u64>,
 }
 
 /// Identity, Key Vault and the key that NGINX accepts.
@@ -67,6 +69,14 @@ impl AccessState {
         state
     }
 
+    /// The object id of an identity: that of the app itself, or of a user-assigned one.
+    pub(crate) fn object_id(&self, client_id: Option<&str>) -> String {
+        match client_id {
+            None => self.principal.clone(),
+            Some(id) => format!("object-of-{id}"),
+        }
+    }
+
     /// Adds a version to a secret.
     pub(crate) fn store(&mut self, name: &str, value: &str) {
         let created = SystemTime::now()
@@ -76,11 +86,21 @@ impl AccessState {
             version: random::hex(16),
             value: value.to_owned(),
             created,
+            not_before: None,
+            expires: None,
         };
         self.secrets
             .entry(name.to_lowercase())
             .or_default()
             .push(version);
+    }
+
+    /// The newest version of a secret; the test is wrong when there is none.
+    fn newest(&mut self, name: &str) -> &mut SecretVersion {
+        let versions = self.secrets.get_mut(&name.to_lowercase());
+        versions
+            .and_then(|versions| versions.last_mut())
+            .unwrap_or_else(|| panic!("there is no secret {name:?}"))
     }
 }
 
@@ -104,6 +124,17 @@ impl World {
     /// Adds a version to a secret of the vault.
     pub fn set_secret(&self, name: &str, value: &str) {
         self.with(|state| state.access.store(name, value));
+    }
+
+    /// The time, in seconds since 1970, at which the newest version of a secret expires. It is told
+    /// and does not keep anyone from reading the secret, as in the real vault.
+    pub fn set_secret_expiry(&self, name: &str, seconds: Option<u64>) {
+        self.with(|state| state.access.newest(name).expires = seconds);
+    }
+
+    /// The time from which the newest version of a secret is meant to be used; told like the expiry.
+    pub fn set_secret_not_before(&self, name: &str, seconds: Option<u64>) {
+        self.with(|state| state.access.newest(name).not_before = seconds);
     }
 
     /// Deletes a secret with all its versions.
@@ -166,6 +197,12 @@ impl World {
     /// No token that has been given out is accepted any more.
     pub fn revoke_tokens(&self) {
         self.with(|state| state.access.tokens.clear());
+    }
+
+    /// The object id of the app's own identity, as tokens and refusals name it.
+    #[must_use]
+    pub fn object_id(&self) -> String {
+        self.with(|state| state.access.object_id(None))
     }
 
     /// Every token that was ever given out, for tests that look for leaks.

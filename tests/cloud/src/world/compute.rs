@@ -52,6 +52,10 @@ pub(crate) struct ComputeState {
     /// Network interfaces without a machine.
     pub(crate) orphans: Vec<Nic>,
     pub(crate) denied: BTreeSet<String>,
+    /// Where the identity has its roles; none for everywhere.
+    pub(crate) role_scopes: Option<Vec<String>>,
+    /// Subscriptions that belong to another tenant than the identity.
+    pub(crate) foreign_subscriptions: BTreeSet<String>,
     pub(crate) page_size: usize,
     pub(crate) upper_case_ids: bool,
     pub(crate) empty_nic_list: EmptyNicList,
@@ -77,6 +81,8 @@ impl ComputeState {
             sets: Vec::new(),
             orphans: Vec::new(),
             denied: BTreeSet::new(),
+            role_scopes: None,
+            foreign_subscriptions: BTreeSet::new(),
             page_size: 1000,
             upper_case_ids: false,
             empty_nic_list: EmptyNicList::default(),

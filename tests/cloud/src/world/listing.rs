@@ -49,6 +49,19 @@ impl World {
         self.with(|state| state.compute.denied.insert(action.to_lowercase()));
     }
 
+    /// The identity has its roles at these ids and below only. Everywhere else it is refused with
+    /// 403 `AuthorizationFailed`, whether the resource exists or not.
+    pub fn limit_roles_to(&self, scopes: &[&str]) {
+        let scopes = scopes.iter().map(|scope| scope.to_lowercase()).collect();
+        self.with(|state| state.compute.role_scopes = Some(scopes));
+    }
+
+    /// Moves a subscription into another tenant: the identity's tokens are refused for it.
+    pub fn move_to_another_tenant(&self, subscription: &str) {
+        let subscription = subscription.to_lowercase();
+        self.with(|state| state.compute.foreign_subscriptions.insert(subscription));
+    }
+
     /// Takes [`World::deny_action`] back.
     pub fn allow_action(&self, action: &str) {
         self.with(|state| state.compute.denied.remove(&action.to_lowercase()));

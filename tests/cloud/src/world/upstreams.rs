@@ -1,7 +1,7 @@
 //! The NGINX side: upstreams, their servers, and the switches of the API.
 
 use super::World;
-use crate::nginx::{Flavour, PeerState, Server, Upstream, UpstreamKind};
+use crate::nginx::{Flavour, PeerState, Server, Upstream, UpstreamKind, servers_in};
 
 impl World {
     /// Makes an empty dynamic upstream.
@@ -88,6 +88,27 @@ impl World {
     /// How many servers the upstream's zone holds; none for no limit.
     pub fn set_zone_capacity(&self, kind: UpstreamKind, name: &str, capacity: Option<usize>) {
         self.with(|state| state.nginx.upstream(kind, name).capacity = capacity);
+    }
+
+    /// The size of the upstream's zone in KiB, as `zone NAME 64k` would give it; how many servers it
+    /// holds follows.
+    pub fn set_zone_size(&self, kind: UpstreamKind, name: &str, kibibytes: u64) {
+        let bytes = kibibytes * 1024;
+        self.with(|state| {
+            let upstream = state.nginx.upstream(kind, name);
+            upstream.zone_bytes = Some(bytes);
+            upstream.capacity = Some(servers_in(kind, bytes));
+        });
+    }
+
+    /// Whether the upstream has active health checks; it has at first.
+    pub fn set_health_checked(&self, kind: UpstreamKind, name: &str, on: bool) {
+        self.with(|state| state.nginx.upstream(kind, name).health_checked = on);
+    }
+
+    /// The `slabs` endpoint does not exist, as may be with NGINXaaS.
+    pub fn hide_slabs(&self, on: bool) {
+        self.with(|state| state.nginx.slabs_missing = on);
     }
 
     /// The status of `UpstreamOutOfMemory`: 500 as observed (the default) or 400 as specified.

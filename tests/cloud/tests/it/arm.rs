@@ -281,3 +281,43 @@ async fn scaling_is_seen_while_it_happens_and_when_it_has_happened() {
     });
     assert_eq!(world.instances("rg-other/web").len(), 1);
 }
+
+#[tokio::test]
+async fn where_the_identity_has_no_role_nothing_is_said_to_be_missing() {
+    let cloud = Cloud::start().await;
+    let world = cloud.world();
+    world.add_uniform_set("web", 1);
+    world.limit_roles_to(&[&world.set_id("web")]);
+    for (path, status) in [
+        (format!("{SETS}/web?{V}"), 200),
+        (format!("{SETS}/web/virtualMachines?{V}"), 200),
+        (format!("{SETS}/webx?{V}"), 403),
+        (format!("Microsoft.Compute/virtualMachines?{V}"), 403),
+    ] {
+        assert_eq!(arm(&cloud, &path).await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_of_another_tenant_takes_no_token_of_ours() {
+    let cloud = Cloud::start().await;
+    cloud.world().add_uniform_set("web", 1);
+    cloud
+        .world()
+        .move_to_another_tenant(&cloud.subscription_id());
+    let reply = arm(&cloud, &format!("{SETS}/web?{V}")).await;
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (401, "InvalidAuthenticationTokenTenant")
+    );
+}
+
+#[tokio::test]
+async fn a_clock_can_be_wrong() {
+    let cloud = Cloud::start().await;
+    cloud.set_clock(Service::Arm, -784_887_151);
+    let reply = arm(&cloud, &format!("{SETS}/web?{V}")).await;
+    let year: u64 = reply.header("date")[12..16].parse().unwrap();
+    assert!((2000..2020).contains(&year), "{year}");
+    assert_eq!(reply.headers.get_all("date").iter().count(), 1);
+}

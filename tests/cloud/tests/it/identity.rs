@@ -101,3 +101,25 @@ async fn resource_manager_takes_only_a_valid_token_for_itself() {
     assert_eq!(reply.code(), "ExpiredAuthenticationToken");
     assert_eq!(cloud.world().issued_tokens().len(), 3);
 }
+
+#[tokio::test]
+async fn a_token_says_whose_it_is_and_is_a_secret_by_its_last_part() {
+    use base64::Engine as _;
+    let cloud = Cloud::start().await;
+    let token = token(&cloud, "https://vault.azure.net").await;
+    let parts: Vec<&str> = token.split('.').collect();
+    assert_eq!(parts.len(), 3);
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(parts[1])
+        .unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    assert_eq!(claims["oid"], cloud.world().object_id());
+    assert_eq!(claims["aud"], "https://vault.azure.net");
+    assert!(
+        claims["xms_mirid"]
+            .as_str()
+            .unwrap()
+            .contains("/Microsoft.Web/sites/")
+    );
+    assert!(parts[2].starts_with("simulated-token-"));
+}

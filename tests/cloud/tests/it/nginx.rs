@@ -346,3 +346,45 @@ async fn a_draining_server_stays_so_where_drain_false_is_ignored() {
     nginx(&cloud, "PATCH", &path, r#"{"drain":false}"#).await;
     assert!(!world.servers(HTTP, "app")[0].drain);
 }
+
+#[tokio::test]
+async fn a_zone_tells_its_pages_and_holds_what_they_hold() {
+    let cloud = cloud().await;
+    cloud.world().set_zone_size(HTTP, "app", 20);
+    let empty = nginx(&cloud, "GET", "slabs/app", "").await.json();
+    assert_eq!(empty["pages"], json!({"used": 3, "free": 1}));
+    let mut statuses = Vec::new();
+    for place in 1..=3 {
+        let body = format!(r#"{{"server":"10.0.0.{place}:80"}}"#);
+        let reply = nginx(&cloud, "POST", "http/upstreams/app/servers", &body).await;
+        statuses.push(reply.status);
+    }
+    assert_eq!(statuses, [201, 201, 500]);
+    let full = nginx(&cloud, "GET", "slabs/app", "").await.json();
+    assert_eq!(full["pages"]["free"], 0);
+    assert_eq!(full["slots"]["1024"]["fails"], 1);
+    let all = nginx(&cloud, "GET", "slabs/", "").await.json();
+    assert_eq!(all.as_object().unwrap().len(), 2);
+    let unknown = nginx(&cloud, "GET", "slabs/other", "").await;
+    assert_eq!(
+        (unknown.status, unknown.code().as_str()),
+        (404, "SlabNotFound")
+    );
+    cloud.world().hide_slabs(true);
+    assert_eq!(nginx(&cloud, "GET", "slabs/app", "").await.status, 404);
+}
+
+#[tokio::test]
+async fn health_checks_are_counted_where_they_are_configured() {
+    let cloud = cloud().await;
+    cloud
+        .world()
+        .put_server(HTTP, "app", Server::at("10.0.0.1:80"));
+    let checks = async || {
+        let status = nginx(&cloud, "GET", "http/upstreams/app/", "").await.json();
+        status["peers"][0]["health_checks"]["checks"].as_u64()
+    };
+    assert_eq!(checks().await, Some(1));
+    cloud.world().set_health_checked(HTTP, "app", false);
+    assert_eq!(checks().await, Some(0));
+}

@@ -56,3 +56,31 @@ async fn it_refuses_what_the_real_one_refuses() {
     let denied = get(&cloud, &versioned, &good).await;
     assert_eq!((denied.status, denied.code().as_str()), (403, "Forbidden"));
 }
+
+#[tokio::test]
+async fn it_tells_when_a_secret_expires_and_gives_it_out_all_the_same() {
+    let cloud = Cloud::start().await;
+    let token = token(&cloud, "https://vault.azure.net").await;
+    let path = "/secrets/nginxaas-dataplane-key?api-version=7.4";
+    let world = cloud.world();
+    let fresh = get(&cloud, path, &token).await.json();
+    assert_eq!(fresh["attributes"].get("exp"), None);
+    world.set_secret_expiry("nginxaas-dataplane-key", Some(1_000_000_000));
+    world.set_secret_not_before("nginxaas-dataplane-key", Some(900_000_000));
+    let expired = get(&cloud, path, &token).await.json();
+    assert_eq!(expired["attributes"]["exp"], 1_000_000_000);
+    assert_eq!(expired["attributes"]["nbf"], 900_000_000);
+    assert_eq!(expired["value"], cloud.api_key());
+}
+
+#[tokio::test]
+async fn its_refusal_names_the_secrets_id() {
+    let cloud = Cloud::start().await;
+    let token = token(&cloud, "https://vault.azure.net").await;
+    cloud.world().deny_secrets(true);
+    let path = "/secrets/nginxaas-dataplane-key?api-version=7.4";
+    let refusal = get(&cloud, path, &token).await.json();
+    assert_eq!(refusal["error"]["innererror"]["code"], "ForbiddenByRbac");
+    let message = refusal["error"]["message"].as_str().unwrap();
+    assert!(message.contains("/vaults/simulated-vault/secrets/nginxaas-dataplane-key'"));
+}
