@@ -32,7 +32,6 @@ pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// What [`http_client`] is built from.
-#[must_use]
 pub fn http_client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(USER_AGENT)

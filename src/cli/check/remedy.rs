@@ -39,7 +39,7 @@ pub(super) fn find_set(set: &ScaleSetId) -> String {
     )
 }
 
-/// In double quotes, which the single quotes of a JMESPath expression need.
+/// In double quotes, which the single quotes of a `JMESPath` expression need.
 fn shell_double(text: &str) -> String {
     let escaped: String = text
         .chars()
