@@ -153,7 +153,10 @@ async fn instances_that_are_not_in_the_upstream_are_there_with_the_reason() {
         (name(0), ("serving", "the next pass adds it")),
         (
             name(1),
-            ("serving", "not added: it has no network interface"),
+            (
+                "serving",
+                "not added: it has no listed network interface although it runs",
+            ),
         ),
         (
             name(2),
