@@ -163,7 +163,7 @@ fn an_authorization_header_beside_another_source_of_the_key_is_refused() {
     assert_eq!(problems(read(&with(&both))), told("`api_key_secret`"));
     assert_eq!(
         problems(read_with_key(&with(HEADER), "raw")),
-        told("NGINXAAS_DATAPLANE_API_KEY")
+        told("`NGINXAAS_DATAPLANE_API_KEY`")
     );
 }
 
