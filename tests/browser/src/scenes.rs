@@ -182,7 +182,7 @@ async fn hostile(binary: &Path) -> Scene {
     scene.tick().await;
     for place in 0..3 {
         world.change("web-vmss", place, |instance| {
-            instance.name = format!("{HOSTILE}{place}")
+            instance.name = format!("{HOSTILE}{place}");
         });
     }
     world.put_server(
