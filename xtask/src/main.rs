@@ -1,7 +1,8 @@
 //! The repository's own commands, `cargo xtask <command>`:
 //!
 //! - `package` makes the zip that is deployed: a binary that starts on every image ([`portable`],
-//!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]);
+//!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]), with its bill of materials
+//!   ([`sbom`]) beside it;
 //! - `start` runs the function app on this machine with the Core Tools ([`start`]).
 
 mod archive;
@@ -9,8 +10,11 @@ mod cargo;
 mod linkage;
 mod package;
 mod portable;
+mod sbom;
 mod script_root;
 mod start;
+#[cfg(test)]
+mod supply_chain;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +33,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build a binary that starts on every Functions image and write target/nginx-vmss-sync.zip
+    ///
+    /// Its software bill of materials (CycloneDX) is written beside it, as nginx-vmss-sync.cdx.json.
     Package {
         /// How to build it: `auto` takes the first of the others that this machine has the tools for
         #[arg(long, value_enum, default_value_t)]
