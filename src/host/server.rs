@@ -37,19 +37,33 @@ pub struct Limits {
     pub head: Duration,
     /// Until a request's body is complete.
     pub body: Duration,
-    /// Connections at a time. Half of the 1,024 files that a process may commonly open: the other
-    /// half is for the way out.
+    /// Connections at a time.
     pub connections: usize,
 }
 
 impl Default for Limits {
+    /// Half of the files that the process may open are for connections from the host; the other
+    /// half is for the way out.
     fn default() -> Self {
+        let files = std::fs::read_to_string("/proc/self/limits");
+        let files = files.ok().and_then(|table| open_files(&table));
         Self {
             head: Duration::from_secs(150),
             body: Duration::from_secs(30),
-            connections: 512,
+            connections: (files.unwrap_or(1_024) / 2).clamp(32, 4_096),
         }
     }
+}
+
+/// The soft limit of open files in `/proc/self/limits`.
+fn open_files(table: &str) -> Option<usize> {
+    let line = table
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let soft = line.split_whitespace().next()?;
+    soft.parse()
+        .ok()
+        .or((soft == "unlimited").then_some(usize::MAX))
 }
 
 /// One connection, as far as others need to know it.
@@ -237,6 +251,22 @@ mod tests {
         stream.write_all(head.as_bytes()).await.unwrap();
         let reply = to_the_end(stream).await;
         assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
+    }
+
+    #[test]
+    fn half_of_the_files_that_may_be_open_are_for_connections() {
+        let table = |soft: &str| {
+            format!(
+                "Limit                     Soft Limit           Hard Limit           Units     \n\
+                 Max core file size        0                    unlimited            bytes     \n\
+                 Max open files            {soft:<20} 1048576              files     \n"
+            )
+        };
+        assert_eq!(open_files(&table("1024")), Some(1_024));
+        assert_eq!(open_files(&table("unlimited")), Some(usize::MAX));
+        assert_eq!(open_files("Max processes 1 2 processes"), None);
+        let connections = Limits::default().connections;
+        assert!((32..=4_096).contains(&connections), "{connections}");
     }
 
     #[test]
