@@ -1,6 +1,8 @@
 //! Those who mean harm: on the loopback port, in the environment, on the way to Azure and NGINX,
 //! and Azure and NGINX themselves.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
