@@ -6,6 +6,8 @@
 mod assemble;
 mod credential;
 mod flexible;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
 mod inspect;
 mod key_vault;

@@ -9,9 +9,12 @@ mod asked;
 mod envelope;
 mod event_grid;
 mod functions;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod moment;
 mod report_json;
 mod router;
+mod server;
 mod status;
 
 use serde_json::Value;
@@ -19,7 +22,8 @@ use serde_json::Value;
 pub use event_grid::{EventMeaning, meaning};
 pub use functions::App;
 pub(crate) use report_json::upstream as upstream_json;
-pub use router::{BODY_LIMIT_BYTES, router};
+pub use router::BODY_LIMIT_BYTES;
+pub use server::{Limits, serve};
 
 /// The values of a header among those of the HTTP trigger's data: the host gives each name, whatever
 /// its case, a list of texts.

@@ -25,6 +25,8 @@
 pub mod azure;
 pub mod cli;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod host;
 pub mod model;
 pub mod nginx;

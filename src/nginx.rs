@@ -2,6 +2,8 @@
 
 mod client;
 mod errors;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inspect;
 mod key;
 mod key_doubts;

@@ -21,7 +21,7 @@ pub use origin::{Askers, Invocations, Origin};
 pub use request::{Outgoing, Unanswered};
 pub use span::{Invocation, Pass, TraceParent, command};
 pub use text::clean;
-pub(crate) use text::without_ephemera;
+pub(crate) use text::{is_invisible, without_ephemera};
 
 /// Starts the log, and the export of traces and metrics where it is asked for. Within a runtime:
 /// exports run on it.

@@ -13,6 +13,10 @@ use crate::telemetry::clean;
 
 /// More pages than any scale set or resource group can fill; a loop of links ends here at last.
 const MAX_PAGES: usize = 200;
+/// More than the interfaces that a region of a subscription may have (65,536).
+const MAX_ITEMS: usize = 100_000;
+/// A thousand instances with their instance views have 6 MB.
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// What a listing yielded: the items that were understood and, if anything is missing, why.
 #[derive(Debug, Clone)]
@@ -41,68 +45,97 @@ impl ResourceManager {
     ) -> Items<T> {
         let mut listed = Items::none();
         let mut visited = BTreeSet::new();
+        let mut size = Size::default();
         let mut next = Some(first);
         while let Some(url) = next.take() {
-            match self.page(&url, permission, deadline, &mut listed).await {
-                Ok(link) => {
-                    visited.insert(url);
-                    next = link;
+            let body = match self.get(&url, permission, deadline).await {
+                Ok(body) => body,
+                Err(failed) => {
+                    listed.failure = Some(failed);
+                    return listed;
                 }
+            };
+            visited.insert(url);
+            let page = page(&body, permission, &self.endpoint, &mut listed);
+            let page = page.and_then(|link| {
+                let again = link.as_ref().is_some_and(|url| visited.contains(url));
+                match size.add(body.len(), listed.items.len()) {
+                    _ if again => Err(malformed(permission, "its pages never end")),
+                    Err(what) => Err(malformed(permission, what)),
+                    Ok(()) => Ok(link),
+                }
+            });
+            match page {
+                Ok(link) => next = link,
                 Err(failed) => {
                     listed.failure = Some(failed);
                     return listed;
                 }
             }
-            let runs_in_circles =
-                next.as_ref().is_some_and(|url| visited.contains(url)) || visited.len() > MAX_PAGES;
-            if runs_in_circles {
-                listed.failure = Some(malformed(permission, "its pages never end"));
-                return listed;
-            }
         }
         listed
     }
+}
 
-    async fn page<T: DeserializeOwned>(
-        &self,
-        url: &Url,
-        permission: Permission,
-        deadline: Instant,
-        listed: &mut Items<T>,
-    ) -> Result<Option<Url>, ReadFailure> {
-        let body = self.get(url, permission, deadline).await?;
-        let page: Page<'_> = decode(&body, permission)?;
-        for item in page.value {
-            match serde_json::from_str(item.get()) {
-                Ok(item) => listed.items.push(item),
-                Err(error) => {
-                    let text = format!("an item cannot be understood: {error}");
-                    listed.failure = Some(malformed(permission, &clean(&text, 200)));
-                }
+/// How much of a listing has been read.
+#[derive(Debug, Default)]
+struct Size {
+    pages: usize,
+    bytes: usize,
+}
+
+impl Size {
+    /// Counts a page; `items` is the sum so far.
+    fn add(&mut self, bytes: usize, items: usize) -> Result<(), &'static str> {
+        self.pages += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.pages > MAX_PAGES {
+            Err("its pages never end")
+        } else if self.bytes > MAX_BYTES || items > MAX_ITEMS {
+            Err("it is larger than any listing of Azure")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Decodes a page into `listed`, item by item; the link to the next page, if there is one.
+pub(super) fn page<T: DeserializeOwned>(
+    body: &[u8],
+    permission: Permission,
+    endpoint: &Url,
+    listed: &mut Items<T>,
+) -> Result<Option<Url>, ReadFailure> {
+    let page: Page<'_> = decode(body, permission)?;
+    for item in page.value {
+        match serde_json::from_str(item.get()) {
+            Ok(item) => listed.items.push(item),
+            Err(error) => {
+                let text = format!("an item cannot be understood: {error}");
+                listed.failure = Some(malformed(permission, &clean(&text, 200)));
             }
         }
-        match page.next_link.as_deref().map(str::trim) {
-            None | Some("") => Ok(None),
-            Some(link) => self.pinned(link, permission).map(Some),
-        }
     }
+    match page.next_link.as_deref().map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(link) => pinned(endpoint, link, permission).map(Some),
+    }
+}
 
-    /// A link to a further page is followed as it is, but only on the endpoint's own origin: the
-    /// token goes along.
-    fn pinned(&self, link: &str, permission: Permission) -> Result<Url, ReadFailure> {
-        let url = Url::parse(link)
-            .map_err(|_| malformed(permission, "the link to its next page is not a URL"))?;
-        if url.origin() == self.endpoint.origin() && url.username().is_empty() {
-            return Ok(url);
-        }
-        let host = clean(url.host_str().unwrap_or_default(), 100);
-        Err(malformed(
-            permission,
-            &format!(
-                "the link to its next page leads to another origin ({host}) and is not followed"
-            ),
-        ))
+/// A link to a further page is followed as it is, but only on the endpoint's own origin: the
+/// token goes along.
+fn pinned(endpoint: &Url, link: &str, permission: Permission) -> Result<Url, ReadFailure> {
+    let url = Url::parse(link)
+        .map_err(|_| malformed(permission, "the link to its next page is not a URL"))?;
+    let bare = url.username().is_empty() && url.password().is_none();
+    if url.origin() == endpoint.origin() && bare {
+        return Ok(url);
     }
+    let host = clean(url.host_str().unwrap_or_default(), 100);
+    Err(malformed(
+        permission,
+        &format!("the link to its next page leads to another origin ({host}) and is not followed"),
+    ))
 }
 
 /// Decodes one document.
@@ -123,4 +156,40 @@ pub(super) fn malformed(permission: Permission, text: &str) -> ReadFailure {
         ReadFailureKind::Malformed,
         format!("{}: {text}", permission.what),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_ends_at_a_number_of_pages_items_and_bytes() {
+        let added = |pages: usize, bytes: usize, items: usize| {
+            let mut size = Size::default();
+            (0..pages).try_for_each(|_| size.add(bytes, items))
+        };
+        assert_eq!(added(MAX_PAGES, 1_000, MAX_ITEMS), Ok(()));
+        assert!(added(MAX_PAGES + 1, 1, 1).is_err());
+        assert!(added(1, 1, MAX_ITEMS + 1).is_err());
+        assert_eq!(added(16, MAX_BYTES / 16, 1), Ok(()));
+        assert!(added(17, MAX_BYTES / 16, 1).is_err());
+        assert!(added(2, usize::MAX, 1).is_err());
+    }
+
+    #[test]
+    fn a_link_with_a_password_alone_is_not_followed() {
+        let endpoint = Url::parse("https://management.example/").unwrap();
+        let permission = Permission {
+            action: "a",
+            what: "the list",
+        };
+        let link = |text: &str| pinned(&endpoint, text, permission);
+        assert!(link("https://management.example/x?skiptoken=1").is_ok());
+        for other in [
+            "https://:pw@management.example/x",
+            "https://u@management.example/x",
+        ] {
+            assert!(link(other).is_err(), "{other}");
+        }
+    }
 }

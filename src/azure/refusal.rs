@@ -11,6 +11,10 @@ use super::wire::ErrorBody;
 use crate::model::{ReadFailure, ReadFailureKind};
 use crate::telemetry::clean;
 
+/// Azure's windows of throttling are minutes and an hour. A nonsensical time must not keep the
+/// process from ever asking again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
 /// A read that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -148,8 +152,12 @@ pub(super) fn judge(
     (refusal, code)
 }
 
-/// `Retry-After` in seconds, or Azure's own milliseconds.
+/// `Retry-After` in seconds, or Azure's own milliseconds; at most [`LONGEST_WAIT`].
 pub(super) fn retry_after(response: &RawResponse) -> Option<Duration> {
+    asked_wait(response).map(|wait| wait.min(LONGEST_WAIT))
+}
+
+fn asked_wait(response: &RawResponse) -> Option<Duration> {
     let header = |name: &'static str| {
         let name = azure_core::http::headers::HeaderName::from_static(name);
         response.headers().get_optional_str(&name).map(str::trim)
@@ -183,4 +191,39 @@ pub(super) fn scope_of(url: &Url) -> String {
         .is_some_and(|kind| kind.eq_ignore_ascii_case("virtualMachineScaleSets"));
     let length = if in_set { 8 } else { 4 };
     format!("/{}", segments[..segments.len().min(length)].join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::http::StatusCode;
+    use azure_core::http::headers::Headers;
+
+    use super::*;
+
+    #[test]
+    fn no_retry_after_shuts_azure_out_for_longer_than_an_hour() {
+        let wait = |name: &'static str, value: &str| {
+            let mut headers = Headers::new();
+            headers.insert(name, value.to_owned());
+            let status = StatusCode::TooManyRequests;
+            retry_after(&RawResponse::from_bytes(status, headers, "{}"))
+        };
+        let seconds = |count| Some(Duration::from_secs(count));
+        assert_eq!(wait("retry-after", "17"), seconds(17));
+        assert_eq!(
+            wait("x-ms-retry-after-ms", "1500"),
+            Some(Duration::from_millis(1_500))
+        );
+        for (name, value) in [
+            ("retry-after", "4294967295"),
+            ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT"),
+            ("x-ms-retry-after-ms", "18446744073709551615"),
+            ("retry-after-ms", "18446744073709551615"),
+        ] {
+            assert_eq!(wait(name, value), seconds(3_600), "{name}: {value}");
+        }
+        for nonsense in ["", "-1", "soon", "99999999999999999999", "\u{7f}"] {
+            assert_eq!(wait("retry-after", nonsense), None, "{nonsense:?}");
+        }
+    }
 }

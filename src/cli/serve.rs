@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::Common;
 use crate::config::{self, ConfigError, Environment, Problem};
-use crate::host::{App, router};
+use crate::host::{self, App, Limits};
 use crate::reconcile::Reconciler;
 use crate::services::Services;
 
@@ -62,9 +62,7 @@ pub(super) async fn serve(listener: TcpListener, common: &Common) -> anyhow::Res
         }
         prepared.set(ready);
     });
-    axum::serve(listener, router(app))
-        .await
-        .context("the server ended")?;
+    host::serve(listener, app, Limits::default()).await;
     bail!("the server ended")
 }
 

@@ -9,6 +9,7 @@ use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 
 use super::Problem;
 use super::schema::Key;
+use crate::telemetry::clean;
 
 /// The problems found so far.
 #[derive(Debug, Default)]
@@ -35,6 +36,7 @@ pub(super) fn load<'a>(text: &'a str, problems: &Problems) -> Option<Yaml<'a>> {
     }
     match Yaml::load_from_str(text) {
         Err(error) => {
+            let error = clean(&error.to_string(), 300);
             problems.add("", format!("not a YAML document: {error}"));
             None
         }

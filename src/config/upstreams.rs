@@ -12,6 +12,7 @@ use crate::model::{
     Kind, NginxTime, OptionalParameters, Ownership, Policy, ScaleSetId, ServerParameters, Source,
     Upstream, UpstreamKey,
 };
+use crate::telemetry::is_invisible;
 
 /// Reads all entries.
 pub(super) fn upstreams(root: &Mapping<'_, '_>, problems: &Problems) -> Vec<Upstream> {
@@ -84,7 +85,9 @@ fn upstream(
     defaults: Place<'_>,
 ) -> Option<Upstream> {
     let name = entry.required("name", "backend-one").and_then(|name| {
-        if name.chars().any(char::is_control) || name.len() > 255 {
+        // A dot or two would change the path of the API's URL instead of naming something.
+        let climbs = matches!(name, "." | "..");
+        if climbs || name.len() > 255 || name.chars().any(|c| c.is_control() || is_invisible(c)) {
             entry.problem("name", "cannot be the name of an NGINX upstream");
             return None;
         }

@@ -1,12 +1,23 @@
 //! What the host sends and expects back.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::status::CONTENT_SECURITY_POLICY;
 use crate::telemetry::{TraceParent, clean};
+
+/// A binding's JSON at most. Event Grid delivers a megabyte, and escapes can double it; decoded, it
+/// can take thirty times its size.
+const BINDING_LIMIT_BYTES: usize = 2 * 1024 * 1024;
+
+/// The trigger data by binding name, not decoded.
+type Data = BTreeMap<String, Box<RawValue>>;
 
 /// One invocation.
 #[derive(Debug)]
@@ -15,18 +26,34 @@ pub(super) struct Invocation {
     pub(super) id: String,
     /// The W3C trace context it belongs to.
     pub(super) parent: TraceParent,
-    /// The trigger data by binding name; `None` where the body is not an invocation.
-    pub(super) data: Option<Map<String, Value>>,
+    /// The trigger data by binding name, not decoded; `None` where the body is not an invocation.
+    data: Option<Data>,
+    /// A large body's turn: over once the data is read.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
+/// A binding is nothing that the host would send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("it is over {BINDING_LIMIT_BYTES} bytes")]
+    TooLarge,
+    /// More than 128 levels: the decoder would use up the stack.
+    #[error("it is nested too deeply")]
+    TooDeep,
 }
 
 #[derive(Deserialize)]
 struct Envelope {
     #[serde(rename = "Data")]
-    data: Map<String, Value>,
+    data: Data,
 }
 
 impl Invocation {
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(super) fn read(
+        headers: &HeaderMap,
+        body: &[u8],
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         let id = headers
             .get("X-Azure-Functions-InvocationId")
             .and_then(|value| value.to_str().ok())
@@ -34,25 +61,42 @@ impl Invocation {
         let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
         let data = envelope.map(|envelope| envelope.data);
         let parent = parent(headers, data.as_ref());
-        Self { id, parent, data }
+        Self {
+            id,
+            parent,
+            data,
+            turn,
+        }
     }
 
     /// The value of a binding. The host encodes whatever is not an object as a JSON text, so a text
     /// that is JSON is taken as what it encodes.
-    pub(super) fn binding(&self, name: &str) -> Option<Value> {
-        let value = self.data.as_ref()?.get(name)?;
-        match value {
-            Value::String(text) => {
-                Some(serde_json::from_str(text).unwrap_or_else(|_| value.clone()))
-            }
-            _ => Some(value.clone()),
+    pub(super) fn binding(&self, name: &str) -> Result<Option<Value>, Unusable> {
+        let Some(raw) = self.data.as_ref().and_then(|data| data.get(name)) else {
+            return Ok(None);
+        };
+        if raw.get().len() > BINDING_LIMIT_BYTES {
+            return Err(Unusable::TooLarge);
         }
+        // It was parsed as part of the body, so only its depth can be wrong.
+        Ok(Some(
+            match serde_json::from_str(raw.get()).map_err(|_| Unusable::TooDeep)? {
+                Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+                value => value,
+            },
+        ))
+    }
+
+    /// What was sent is read: its memory is given back before the pass, which may take a minute.
+    pub(super) fn is_read(&mut self) {
+        self.data = None;
+        self.turn = None;
     }
 }
 
 /// The trace context of the host's own request, whose span is the nearest; else that of the HTTP
 /// trigger's caller.
-fn parent(headers: &HeaderMap, data: Option<&Map<String, Value>>) -> TraceParent {
+fn parent(headers: &HeaderMap, data: Option<&Data>) -> TraceParent {
     let own = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
     if let Some(traceparent) = own("traceparent") {
         return TraceParent {
@@ -60,9 +104,9 @@ fn parent(headers: &HeaderMap, data: Option<&Map<String, Value>>) -> TraceParent
             tracestate: own("tracestate"),
         };
     }
-    let callers = data.and_then(|data| data.values().find_map(|value| value.get("Headers")));
+    let callers = data.and_then(|data| data.values().find_map(|raw| caller(raw)));
     let callers = |name: &str| {
-        let headers = callers?.as_object()?;
+        let headers = callers.as_ref()?;
         let (_, value) = headers
             .iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))?;
@@ -73,6 +117,20 @@ fn parent(headers: &HeaderMap, data: Option<&Map<String, Value>>) -> TraceParent
         traceparent: callers("traceparent"),
         tracestate: callers("tracestate"),
     }
+}
+
+/// The headers of the HTTP trigger's caller, where this is its binding.
+fn caller(raw: &RawValue) -> Option<BTreeMap<String, Value>> {
+    #[derive(Deserialize)]
+    struct Caller {
+        #[serde(rename = "Headers")]
+        headers: BTreeMap<String, Value>,
+    }
+    if raw.get().len() > BINDING_LIMIT_BYTES {
+        return None;
+    }
+    let caller: Caller = serde_json::from_str(raw.get()).ok()?;
+    Some(caller.headers)
 }
 
 /// The answer to an HTTP trigger's caller.
@@ -175,18 +233,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(body: &str) -> Invocation {
-        Invocation::read(&HeaderMap::new(), body.as_bytes())
+        Invocation::read(&HeaderMap::new(), body.as_bytes(), None)
     }
 
     #[test]
     fn trigger_data_is_an_object_or_the_json_text_of_anything() {
         let call = read(r#"{"Data":{"a":{"x":1},"b":"{\"x\":1}","c":"[1]","d":"text","e":7}}"#);
-        assert_eq!(call.binding("a"), Some(json!({ "x": 1 })));
-        assert_eq!(call.binding("b"), Some(json!({ "x": 1 })));
-        assert_eq!(call.binding("c"), Some(json!([1])));
-        assert_eq!(call.binding("d"), Some(json!("text")));
-        assert_eq!(call.binding("e"), Some(json!(7)));
-        assert_eq!(call.binding("A"), None);
+        assert_eq!(call.binding("a"), Ok(Some(json!({ "x": 1 }))));
+        assert_eq!(call.binding("b"), Ok(Some(json!({ "x": 1 }))));
+        assert_eq!(call.binding("c"), Ok(Some(json!([1]))));
+        assert_eq!(call.binding("d"), Ok(Some(json!("text"))));
+        assert_eq!(call.binding("e"), Ok(Some(json!(7))));
+        assert_eq!(call.binding("A"), Ok(None));
     }
 
     #[test]
@@ -202,25 +260,44 @@ mod tests {
         ] {
             let call = read(body);
             assert!(call.data.is_none(), "{body}");
-            assert_eq!(call.binding("a"), None, "{body}");
+            assert_eq!(call.binding("a"), Ok(None), "{body}");
         }
+    }
+
+    #[test]
+    fn a_binding_that_is_too_large_or_too_deep_is_not_decoded() {
+        let call = |binding: &str| read(&format!(r#"{{"Data":{{"a":{binding}}}}}"#)).binding("a");
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(matches!(call(&nested(100)), Ok(Some(Value::Array(_)))));
+        assert_eq!(call(&nested(200)), Err(Unusable::TooDeep));
+        assert_eq!(call(&nested(100_000)), Err(Unusable::TooDeep));
+        // As a text it stays what it is.
+        let text = json!(nested(100_000));
+        assert_eq!(call(&text.to_string()), Ok(Some(text)));
+        let long = |length: usize| json!("x".repeat(length - 2));
+        let most = long(BINDING_LIMIT_BYTES);
+        assert_eq!(call(&most.to_string()), Ok(Some(most)));
+        assert_eq!(
+            call(&long(BINDING_LIMIT_BYTES + 1).to_string()),
+            Err(Unusable::TooLarge)
+        );
     }
 
     #[test]
     fn the_invocation_id_is_fit_for_a_log_line() {
         let mut headers = HeaderMap::new();
-        assert_eq!(Invocation::read(&headers, b"{}").id, "-");
+        assert_eq!(Invocation::read(&headers, b"{}", None).id, "-");
         headers.insert(
             "x-azure-functions-invocationid",
             "7d5a2f0c-1".parse().unwrap(),
         );
-        assert_eq!(Invocation::read(&headers, b"{}").id, "7d5a2f0c-1");
+        assert_eq!(Invocation::read(&headers, b"{}", None).id, "7d5a2f0c-1");
         let long = "x".repeat(1_000);
         headers.insert("x-azure-functions-invocationid", long.parse().unwrap());
-        assert!(Invocation::read(&headers, b"{}").id.chars().count() <= 65);
+        assert!(Invocation::read(&headers, b"{}", None).id.chars().count() <= 65);
         let bytes = axum::http::HeaderValue::from_bytes(b"\xff").unwrap();
         headers.insert("x-azure-functions-invocationid", bytes);
-        assert_eq!(Invocation::read(&headers, b"{}").id, "-");
+        assert_eq!(Invocation::read(&headers, b"{}", None).id, "-");
     }
 
     async fn rendered(reply: Reply) -> (u16, Option<String>, Value) {
@@ -267,7 +344,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_makes_the_reading_panic(body in any::<Vec<u8>>(), name in any::<String>()) {
-            let _ = Invocation::read(&HeaderMap::new(), &body).binding(&name);
+            let _ = Invocation::read(&HeaderMap::new(), &body, None).binding(&name);
         }
     }
 }

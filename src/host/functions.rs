@@ -8,7 +8,7 @@ use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout_at};
 
 use super::asked::{Asked, Refusal};
-use super::envelope::{HttpAnswer, Invocation, Reply};
+use super::envelope::{HttpAnswer, Invocation, Reply, Unusable};
 use super::event_grid::{EventMeaning, meaning};
 use super::report_json;
 use super::status::{History, LiveReadings, Reading, Status};
@@ -88,7 +88,7 @@ impl App {
     }
 
     /// `VmssScaleEvent`: something happened to a resource.
-    pub(super) async fn scale_event(self: Arc<Self>, call: Invocation) -> Reply {
+    pub(super) async fn scale_event(self: Arc<Self>, mut call: Invocation) -> Reply {
         let deadline = Instant::now() + EVENT_DEADLINE;
         let ready = match self.ready().await {
             Ok(ready) => ready,
@@ -97,9 +97,12 @@ impl App {
         let inventory = ready.reconciler.inventory();
         let mode = |set: &_| inventory.mode(set);
         let read = match call.binding("event") {
-            Some(event) => meaning(&event, ready.reconciler.upstreams(), &mode),
-            None => EventMeaning::Unreadable("the invocation has no `event`"),
+            Ok(Some(event)) => meaning(&event, ready.reconciler.upstreams(), &mode),
+            Ok(None) => EventMeaning::Unreadable("the invocation has no `event`"),
+            Err(Unusable::TooLarge) => EventMeaning::Unreadable("it is larger than any event"),
+            Err(Unusable::TooDeep) => EventMeaning::Unreadable("it is nested too deeply"),
         };
+        call.is_read();
         match read {
             EventMeaning::LookAt(keys) => {
                 let scope = Scope::Only(keys);
@@ -120,7 +123,8 @@ impl App {
     }
 
     /// `ReconcileTimer`: time for a look at everything, whatever the tick's body says.
-    pub(super) async fn timer(self: Arc<Self>, _: Invocation) -> Reply {
+    pub(super) async fn timer(self: Arc<Self>, mut call: Invocation) -> Reply {
+        call.is_read();
         let deadline = Instant::now() + TIMER_DEADLINE;
         match self.ready().await {
             Ok(ready) => self.pass(ready, Scope::All, deadline).await.0,
@@ -129,13 +133,21 @@ impl App {
     }
 
     /// `Reconcile`: an operator, or the autoscale webhook, asks.
-    pub(super) async fn reconcile(self: Arc<Self>, call: Invocation) -> Reply {
+    pub(super) async fn reconcile(self: Arc<Self>, mut call: Invocation) -> Reply {
         let deadline = Instant::now() + TIMER_DEADLINE;
         let ready = match self.ready().await {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };
-        let asked = match Asked::read(call.binding("req").as_ref(), ready.reconciler.upstreams()) {
+        let asked = match call.binding("req") {
+            Ok(request) => Asked::read(request.as_ref(), ready.reconciler.upstreams()),
+            Err(error) => Err(Refusal {
+                reason: format!("the request cannot be used: {error}"),
+                remedy: "send a few names at most".to_owned(),
+            }),
+        };
+        call.is_read();
+        let asked = match asked {
             Ok(asked) => asked,
             Err(Refusal { reason, remedy }) => {
                 let line = format!("Refused: {reason}; {remedy}");
@@ -183,18 +195,20 @@ impl App {
     }
 
     /// `Status`: what this process has done.
-    pub(super) async fn status(self: Arc<Self>, call: Invocation) -> Reply {
+    pub(super) async fn status(self: Arc<Self>, mut call: Invocation) -> Reply {
         let ready = match self.ready().await {
             Ok(ready) => ready,
             Err(reply) => return reply,
         };
+        // A request that makes no sense gets JSON.
+        let request = call.binding("req").unwrap_or_default();
+        call.is_read();
         let reading = ready.readings.read().await;
         if let Reading::None(error @ NoReport::Panicked(_)) = &reading {
             let line = clean(&error.to_string(), 300);
             tracing::error!("{line}");
             return Reply::failed(vec![line]);
         }
-        let request = call.binding("req");
         let headers = request.as_ref().and_then(|request| request.get("Headers"));
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let upstreams = ready.reconciler.upstreams();

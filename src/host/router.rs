@@ -5,30 +5,50 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::StreamExt as _;
 use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::envelope::{Invocation, Reply};
 use super::functions::App;
-use crate::telemetry;
+use super::server::Limits;
+use crate::telemetry::{self, clean};
 
 /// Event Grid's megabyte arrives twice in one invocation (`Data` and `Metadata`), with escapes.
 pub const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 /// How much of a body over the limit is read to its end all the same.
 const DISCARD_LIMIT_BYTES: usize = 8 * BODY_LIMIT_BYTES;
 
+/// What a body may have before it needs a turn. Azure's events and webhooks have a few kilobytes.
+const SMALL_BODY_BYTES: usize = 256 * 1024;
+/// Larger bodies that are read and decoded at a time: they can take thirty times their size.
+const LARGE_BODIES: usize = 2;
+
+/// What every request is served with.
+#[derive(Clone)]
+struct Serving {
+    app: Arc<App>,
+    limits: Limits,
+    turns: Arc<Semaphore>,
+}
+
 type Function = fn(Arc<App>, Invocation) -> futures::future::BoxFuture<'static, Reply>;
 
 /// The router of the handler.
-pub fn router(app: Arc<App>) -> Router {
+pub(super) fn router(app: Arc<App>, limits: Limits) -> Router {
     let function = |name: &'static str, function: Function| {
-        post(move |State(app): State<Arc<App>>, request: Request<Body>| {
-            invoke(app, request, name, function)
-        })
+        post(
+            move |State(serving): State<Serving>, request: Request<Body>| {
+                invoke(serving, request, name, function)
+            },
+        )
     };
+    let turns = Arc::new(Semaphore::new(LARGE_BODIES));
     Router::new()
         .route(
             "/",
@@ -63,29 +83,47 @@ pub fn router(app: Arc<App>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .with_state(app)
+        .with_state(Serving { app, limits, turns })
 }
 
 /// Runs a function in a task of its own: a panic ends the task, and becomes a failed invocation.
 async fn invoke(
-    app: Arc<App>,
+    serving: Serving,
     request: Request<Body>,
     name: &'static str,
     function: Function,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let headers: HeaderMap = parts.headers;
-    let body = read(body).await;
-    let invocation = Invocation::read(&headers, body.as_deref().unwrap_or_default());
+    // The host sends none; every browser does with a POST. A page that a person on this machine has
+    // open must not start passes.
+    if headers.contains_key(ORIGIN) {
+        let text = "a request of a web page is not served";
+        return refusal(StatusCode::FORBIDDEN, text);
+    }
+    let limit = serving.limits.body;
+    let body = match timeout(limit, read(body, &serving.turns)).await {
+        Ok(body) => body,
+        Err(_) => {
+            let text = format!("the body did not arrive within {} s", limit.as_secs_f32());
+            Err((StatusCode::REQUEST_TIMEOUT, text))
+        }
+    };
+    let (body, refused) = match body {
+        Ok(body) => (body, None),
+        Err(refused) => (ReadBody::default(), Some(refused)),
+    };
+    let invocation = Invocation::read(&headers, &body.bytes, body.turn);
+    drop(body.bytes);
     let told = telemetry::Invocation::begin(name, &invocation.id, &invocation.parent);
     let (failed, response) = told
         .run(async {
-            if let Err((status, text)) = body {
+            if let Some((status, text)) = refused {
                 tracing::error!("{text}");
                 return (true, refusal(status, &text));
             }
             // The task inherits nothing: what it does belongs to this invocation all the same.
-            let work = telemetry::Askers::current().run(function(app, invocation));
+            let work = telemetry::Askers::current().run(function(serving.app, invocation));
             let reply = tokio::spawn(work).await.unwrap_or_else(|error| {
                 let text = format!("the invocation failed by a fault of this program: {error}");
                 tracing::error!("{text}");
@@ -98,18 +136,32 @@ async fn invoke(
     response
 }
 
+/// A body, and the turn that it took if it is large.
+#[derive(Default)]
+struct ReadBody {
+    bytes: Vec<u8>,
+    turn: Option<OwnedSemaphorePermit>,
+}
+
 /// Reads a body. One over the limit is read on and thrown away: whoever is still sending when the
 /// connection closes never sees the reply that says why.
-async fn read(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
+async fn read(body: Body, turns: &Arc<Semaphore>) -> Result<ReadBody, (StatusCode, String)> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
+    let mut turn = None;
     let mut length = 0_usize;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|error| {
-            let text = format!("the body cannot be read: {error}");
+            let text = format!(
+                "the body cannot be read: {}",
+                clean(&error.to_string(), 100)
+            );
             (StatusCode::BAD_REQUEST, text)
         })?;
         length += chunk.len();
+        if length > SMALL_BODY_BYTES && turn.is_none() {
+            turn = Arc::clone(turns).acquire_owned().await.ok();
+        }
         if length <= BODY_LIMIT_BYTES {
             bytes.extend_from_slice(&chunk);
         } else {
@@ -123,11 +175,11 @@ async fn read(body: Body) -> Result<Vec<u8>, (StatusCode, String)> {
         let text = format!("the body is over {BODY_LIMIT_BYTES} bytes");
         return Err((StatusCode::PAYLOAD_TOO_LARGE, text));
     }
-    Ok(bytes)
+    Ok(ReadBody { bytes, turn })
 }
 
 fn refusal(status: StatusCode, error: &str) -> Response {
-    let error = crate::telemetry::clean(error, 300);
+    let error = clean(error, 300);
     (status, axum::Json(json!({ "error": error }))).into_response()
 }
 
@@ -142,6 +194,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Environment, parse};
+    use crate::host::serve;
     use crate::model::{
         Listing, PeerStatus, ScaleSetId, Server, ServerAddress, ServerParameters, UpstreamKey,
     };
@@ -223,7 +276,7 @@ mod tests {
         app.set(Ok(Arc::new(Reconciler::new(upstreams, inventory, faulty))));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, router(app)).await });
+        tokio::spawn(serve(listener, app, Limits::default()));
         format!("http://{address}")
     }
 

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::errors::judge;
 use super::key::{ApiKey, Reading};
-use super::wire::{NewServer, ServerPatch, ServerReply, UpstreamReply};
+use super::wire::{self, NewServer, ServerPatch, UpstreamReply};
 use crate::config::Config;
 use crate::model::{PeerStatus, Server, ServerAddress, ServerParameters, UpstreamKey};
 use crate::plan::Changes;
@@ -255,13 +255,12 @@ fn unanswered(error: &reqwest::Error) -> Unanswered {
 }
 
 pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BalancerError> {
-    serde_json::from_slice(body).map_err(|error| {
-        let text = format!(
-            "NGINX's reply cannot be understood: {}",
-            clean(&error.to_string(), 150)
-        );
-        BalancerError::new(Failure::Malformed, text)
-    })
+    serde_json::from_slice(body).map_err(|error| not_understood(&error.to_string()))
+}
+
+fn not_understood(error: &str) -> BalancerError {
+    let text = format!("NGINX's reply cannot be understood: {}", clean(error, 150));
+    BalancerError::new(Failure::Malformed, text)
 }
 
 #[async_trait]
@@ -273,8 +272,7 @@ impl Balancer for NginxPlus {
     ) -> Result<Vec<Server>, BalancerError> {
         let url = self.servers_url(upstream, "");
         let body = self.call(Method::GET, url, &None::<()>, deadline).await?;
-        let servers: Vec<ServerReply> = decode(&body)?;
-        Ok(servers.into_iter().map(Server::from).collect())
+        wire::servers(&body).map_err(|error| not_understood(&error))
     }
 
     async fn peers(

@@ -1,4 +1,7 @@
-//! The NGINX Plus API's JSON. Every field of a reply is optional: NGINXaaS tells six of them.
+//! The NGINX Plus API's JSON. Every field of a reply but the id and the
+//! address is optional: NGINXaaS tells six of them.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -10,7 +13,6 @@ use crate::plan::Changes;
 /// One server, as replied.
 #[derive(Debug, Deserialize)]
 pub(super) struct ServerReply {
-    #[serde(default)]
     id: u64,
     server: String,
     max_conns: Option<u64>,
@@ -39,6 +41,18 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NginxTime>,
         Some(Time::Seconds(seconds)) => Ok(Some(NginxTime::from_seconds(seconds))),
         Some(Time::Text(text)) => text.parse().map(Some).map_err(serde::de::Error::custom),
     }
+}
+
+/// Reads a list of servers. One without an id, or two with the same, are no list to act on: a
+/// removal names its server by the id alone.
+pub(super) fn servers(body: &[u8]) -> Result<Vec<Server>, String> {
+    let replies: Vec<ServerReply> =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let mut ids = BTreeSet::new();
+    if let Some(twice) = replies.iter().find(|reply| !ids.insert(reply.id)) {
+        return Err(format!("two servers have the id {}", twice.id));
+    }
+    Ok(replies.into_iter().map(Server::from).collect())
 }
 
 impl From<ServerReply> for Server {
@@ -147,8 +161,7 @@ pub(super) struct UpstreamReply {
 
 #[derive(Debug, Deserialize)]
 struct PeerReply {
-    #[serde(default)]
-    id: u64,
+    id: Option<u64>,
     state: Option<String>,
     active: Option<u64>,
 }
@@ -167,7 +180,7 @@ impl UpstreamReply {
                 _ => PeerState::NotUp,
             };
             Some(PeerStatus {
-                id: peer.id,
+                id: peer.id?,
                 state,
                 active: peer.active?,
             })

@@ -27,7 +27,7 @@ pub fn clean(text: &str, limit: usize) -> String {
 }
 
 /// Characters that reorder or hide what a terminal shows.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 

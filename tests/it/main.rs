@@ -11,6 +11,7 @@ mod draining;
 mod faults;
 mod guards;
 mod host_contract;
+mod hostile;
 mod infra;
 mod nginx_writes;
 mod passes;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 /// The package, and the binary in it, that becomes the handler.
-const PACKAGE: &str = "nginx-vmss-sync";
+pub(crate) const PACKAGE: &str = "nginx-vmss-sync";
 
 /// The Cargo that runs this program, so that the toolchain stays the same.
 pub(crate) fn cargo() -> PathBuf {

@@ -1,7 +1,9 @@
 //! The repository's own commands, `cargo xtask <command>`:
 //!
 //! - `package` makes the zip that is deployed: a binary that starts on every image ([`portable`],
-//!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]);
+//!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]), with its bill of materials
+//!   ([`sbom`]) beside it;
+//! - `soak` runs the handler for hours against the simulated cloud ([`soak`], `tests/soak`);
 //! - `start` runs the function app on this machine with the Core Tools ([`start`]).
 
 mod archive;
@@ -9,8 +11,12 @@ mod cargo;
 mod linkage;
 mod package;
 mod portable;
+mod sbom;
 mod script_root;
+mod soak;
 mod start;
+#[cfg(test)]
+mod supply_chain;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,10 +35,29 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Build a binary that starts on every Functions image and write target/nginx-vmss-sync.zip
+    ///
+    /// Its software bill of materials (CycloneDX) is written beside it, as nginx-vmss-sync.cdx.json.
     Package {
         /// How to build it: `auto` takes the first of the others that this machine has the tools for
         #[arg(long, value_enum, default_value_t)]
         build: portable::Choice,
+    },
+    /// Run the handler for a set time against the simulated cloud, and judge everything it does
+    ///
+    /// Prints a table, writes target/soak.json, and exits with 1 if an invariant was broken.
+    Soak {
+        /// How long, in minutes
+        #[arg(long, default_value = "10")]
+        minutes: String,
+        /// How many times faster than a busy real deployment
+        #[arg(long, default_value = "50")]
+        rate: String,
+        /// What the dice begin with
+        #[arg(long, default_value = "1")]
+        seed: String,
+        /// Run the release build instead of the debug build
+        #[arg(long)]
+        release: bool,
     },
     /// Stage the function app into target/function-app and run `func start` there
     ///
@@ -61,6 +86,16 @@ fn main() -> ExitCode {
 fn run(command: &Command, repository: &Path) -> Result<ExitCode> {
     match command {
         Command::Package { build } => package::run(repository, *build).map(|()| ExitCode::SUCCESS),
+        Command::Soak {
+            minutes,
+            rate,
+            seed,
+            release,
+        } => soak::run(
+            repository,
+            *release,
+            &[("--minutes", minutes), ("--rate", rate), ("--seed", seed)],
+        ),
         Command::Start {
             release,
             func_arguments,

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::archive::{self, Entry};
 use crate::portable::{self, Choice};
+use crate::sbom;
 use crate::script_root::{self, HANDLER};
 
 /// Builds, checks, stages and packs; prints what went in.
@@ -16,10 +17,13 @@ use crate::script_root::{self, HANDLER};
 /// The build failed, its binary would not start everywhere, or a file cannot be written.
 pub(crate) fn run(repository: &Path, choice: Choice) -> Result<()> {
     let archive = repository.join("target/nginx-vmss-sync.zip");
-    // An archive of an earlier run must not pass for the result of one that fails.
-    if archive.exists() {
-        fs::remove_file(&archive)
-            .with_context(|| format!("`{}` cannot be removed", archive.display()))?;
+    let materials = repository.join("target/nginx-vmss-sync.cdx.json");
+    // The results of an earlier run must not pass for those of one that fails.
+    for result in [&archive, &materials] {
+        if result.exists() {
+            fs::remove_file(result)
+                .with_context(|| format!("`{}` cannot be removed", result.display()))?;
+        }
     }
     let binary = portable::build(repository, choice)?;
     let portable = portable::check(&binary)?;
@@ -35,6 +39,13 @@ pub(crate) fn run(repository: &Path, choice: Choice) -> Result<()> {
         .with_context(|| format!("`{}` cannot be written", archive.display()))?;
     print!("{}", listing(&entries));
     println!("Wrote {}\n{}", archive.display(), line("zip ", &packed, ""));
+
+    let handler = entries.iter().find(|entry| entry.name == HANDLER);
+    let handler = handler.context("the handler is not among what was staged")?;
+    let bom = sbom::document(repository, &archive::sha256(&handler.content))?;
+    fs::write(&materials, &bom)
+        .with_context(|| format!("`{}` cannot be written", materials.display()))?;
+    println!("Wrote {}", materials.display());
     Ok(())
 }
 

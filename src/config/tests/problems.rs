@@ -310,3 +310,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_would_change_the_path_or_hide_in_the_log_is_refused() {
+    for name in [
+        "\".\"",
+        "\"..\"",
+        "\"a\\u202eb\"",
+        "\"a\\u2028b\"",
+        "\"a\\nb\"",
+    ] {
+        let found = problems(read(&instead("name", name)));
+        let expected = "upstreams[0].name: cannot be the name of an NGINX upstream";
+        assert_eq!(found, [expected], "{name}");
+    }
+    assert!(read(&instead("name", "\"...\"")).is_ok());
+}

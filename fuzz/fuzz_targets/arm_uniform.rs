@@ -1,0 +1,9 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use nginx_vmss_sync::fuzzing;
+
+fuzz_target!(|data: &[u8]| {
+    fuzzing::uniform_machines(data);
+    fuzzing::uniform_interfaces(data);
+});
