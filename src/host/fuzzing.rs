@@ -2,9 +2,9 @@
 
 use axum::http::HeaderMap;
 
+use super::asked::Asked;
 use super::envelope::Invocation;
 use super::event_grid::{EventMeaning, meaning};
-use super::asked::Asked;
 use super::header;
 use crate::fuzzing::{UPSTREAMS, assert_one_line};
 use crate::reconcile::{Intent, Mode, Scope};

@@ -1,5 +1,5 @@
-//! The NGINX Plus API's JSON. Every field of a reply but the id and the
-//! address is optional: NGINXaaS tells six of them.
+//! The NGINX Plus API's JSON. Every field of a reply but the address is optional: NGINXaaS tells six
+//! of them, and may leave out an id of 0.
 
 use std::collections::BTreeSet;
 
@@ -13,6 +13,8 @@ use crate::plan::Changes;
 /// One server, as replied.
 #[derive(Debug, Deserialize)]
 pub(super) struct ServerReply {
+    /// 0 where it is left out, as NGINX's own Go client prints it; NGINXaaS answers in its shape.
+    #[serde(default)]
     id: u64,
     server: String,
     max_conns: Option<u64>,
@@ -43,8 +45,8 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NginxTime>,
     }
 }
 
-/// Reads a list of servers. One without an id, or two with the same, are no list to act on: a
-/// removal names its server by the id alone.
+/// Reads a list of servers. Two with the same id are no list to act on: a removal names its server by
+/// the id alone.
 pub(super) fn servers(body: &[u8]) -> Result<Vec<Server>, String> {
     let replies: Vec<ServerReply> =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
@@ -161,7 +163,8 @@ pub(super) struct UpstreamReply {
 
 #[derive(Debug, Deserialize)]
 struct PeerReply {
-    id: Option<u64>,
+    #[serde(default)]
+    id: u64,
     state: Option<String>,
     active: Option<u64>,
 }
@@ -180,7 +183,7 @@ impl UpstreamReply {
                 _ => PeerState::NotUp,
             };
             Some(PeerStatus {
-                id: peer.id?,
+                id: peer.id,
                 state,
                 active: peer.active?,
             })

@@ -339,12 +339,13 @@ fn listed(body: &str) -> Fault {
 
 /// A removal names a server by its id: where ids are missing or double, it could hit a good one.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_of_servers_without_ids_or_with_one_id_twice_is_not_acted_on() {
+async fn a_list_of_servers_of_which_two_have_one_id_is_not_acted_on() {
     let running = filled(uniform_cloud(2).await, &[web()]).await;
     let good = running.http("web");
     let servers = Match::nginx().method("GET").path("/servers");
     for body in [
-        json!([{ "server": "10.9.9.9:80" }]),
+        json!([{ "server": "10.9.9.9:80" }, { "server": good[0] }]),
+        json!([{ "id": null, "server": "10.9.9.9:80" }]),
         json!([{ "id": 1, "server": "10.9.9.9:80" }, { "id": 1, "server": good[0] }]),
         json!([{ "id": "1", "server": "10.9.9.9:80" }]),
         json!([{ "id": -1, "server": "10.9.9.9:80" }]),

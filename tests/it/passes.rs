@@ -196,6 +196,20 @@ async fn a_second_pass_with_nothing_changed_writes_nothing_in_either_flavour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_id_is_0_is_removed_even_where_nginxaas_leaves_the_id_out() {
+    let cloud = uniform_cloud(3).await;
+    cloud.world().set_flavour(Flavour::NginxAaas);
+    let running = Running::start(cloud, &[web()]).await;
+    assert!(running.event("web-vmss").await.succeeded());
+    let world = running.world();
+    let gone = world.addresses("web-vmss", 80).remove(2);
+    world.change_server(UpstreamKind::Http, "web", &gone, |server| server.id = 0);
+    world.scale("web-vmss", 2);
+    assert!(running.event("web-vmss").await.succeeded());
+    assert_eq!(running.http("web"), sorted(world.addresses("web-vmss", 80)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_operator_set_on_a_server_is_left_as_it_is() {
     let running = Running::start(uniform_cloud(2).await, &[web()]).await;
     assert!(running.event("web-vmss").await.succeeded());

@@ -47,8 +47,8 @@ fn every_package_comes_from_this_repository_or_with_a_hash_from_the_one_registry
             "xtask/",
             "tests/cloud/",
             "tests/sandbox/",
-        "tests/infra/",
-        "tests/browser/",
+            "tests/infra/",
+            "tests/browser/",
             "tests/soak/",
             "tests/contract/",
         ];

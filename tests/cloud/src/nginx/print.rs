@@ -16,6 +16,12 @@ pub(super) fn server(kind: UpstreamKind, flavour: Flavour, server: &Server) -> V
         "slow_start": server.slow_start,
     });
     if flavour == Flavour::NginxAaas {
+        // As NGINX's Go client prints a server: an id of 0 is left out.
+        if server.id == 0
+            && let Some(body) = body.as_object_mut()
+        {
+            body.remove("id");
+        }
         return body;
     }
     body["weight"] = json!(server.weight);
