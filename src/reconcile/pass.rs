@@ -90,20 +90,25 @@ impl Intent {
 
 /// Servers that NGINX does not let be changed, so that they are not tried again in every pass.
 #[derive(Debug, Default)]
-pub(super) struct Statics(Mutex<BTreeSet<(UpstreamKey, u64, ServerAddress)>>);
+pub(super) struct Statics(Mutex<BTreeMap<UpstreamKey, BTreeMap<u64, ServerAddress>>>);
 
 impl Statics {
     pub(super) fn learn(&self, upstream: &UpstreamKey, id: u64, address: &ServerAddress) {
         if let Ok(mut known) = self.0.lock() {
-            known.insert((upstream.clone(), id, address.clone()));
+            let known = known.entry(upstream.clone()).or_default();
+            known.insert(id, address.clone());
         }
     }
 
     /// Marks those among `servers` that are known not to be changeable.
     pub(super) fn mark(&self, upstream: &UpstreamKey, servers: &mut [Server]) {
         let Ok(known) = self.0.lock() else { return };
+        let Some(known) = known.get(upstream) else {
+            return;
+        };
         for server in servers {
-            server.fixed |= known.contains(&(upstream.clone(), server.id, server.address.clone()));
+            let same = known.get(&server.id);
+            server.fixed |= same.is_some_and(|address| *address == server.address);
         }
     }
 }
