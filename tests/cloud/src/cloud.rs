@@ -32,11 +32,8 @@ pub struct Cloud {
     traffic_ports: Mutex<HashMap<String, u16>>,
     origins: HashMap<Service, String>,
     nginx_http_origin: String,
-<<<<<<< HEAD
     certificates: HashMap<Service, Arc<Presented>>,
-=======
     connections: HashMap<Service, Arc<AtomicU64>>,
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
 }
 
 impl Cloud {
@@ -60,7 +57,7 @@ impl Cloud {
     }
 
     fn start_offering(protocols: &[&[u8]]) -> Self {
-        let authority = Authority::new(protocols);
+        let authority = Authority::new();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("simulated-cloud")
@@ -91,22 +88,16 @@ impl Cloud {
             faults: Faults::default(),
             gates: Gates::default(),
             latency: Mutex::default(),
-<<<<<<< HEAD
             clocks: Mutex::default(),
-            origins: origins.clone(),
-        });
-        let mut tasks = Vec::new();
-        let mut certificates = HashMap::new();
-=======
             pace: Pace::new(),
             origins: origins.clone(),
         });
         let mut tasks = Vec::new();
+        let mut certificates = HashMap::new();
         let mut connections: HashMap<Service, Arc<AtomicU64>> = HashMap::new();
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
         let mut serve = |service: Service, bound: Bound, tls: bool| {
             let tls = tls.then(|| {
-                let (acceptor, certificate) = authority.acceptor();
+                let (acceptor, certificate) = authority.acceptor(protocols);
                 certificates.insert(service, certificate);
                 acceptor
             });
@@ -132,11 +123,8 @@ impl Cloud {
             traffic_ports: Mutex::default(),
             origins,
             nginx_http_origin,
-<<<<<<< HEAD
             certificates,
-=======
             connections,
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
         }
     }
 
@@ -204,7 +192,6 @@ impl Cloud {
         latencies.insert(service, latency);
     }
 
-<<<<<<< HEAD
     /// Sets a service's clock this many seconds ahead of this machine's, or behind it, as its `Date`
     /// headers tell.
     pub fn set_clock(&self, service: Service, seconds_ahead: i64) {
@@ -225,7 +212,8 @@ impl Cloud {
     pub fn present_certificate(&self, service: Service, names: &[&str], days: i64) {
         let certificate = self.authority.certificate(names, Some(days));
         self.certificates[&service].replace(certificate);
-=======
+    }
+
     /// Answers every request to a service this long after its arrival, the time that the answer
     /// takes to make included: for measurements.
     pub fn set_round_trip(&self, service: Service, round_trip: Duration) {
@@ -244,7 +232,6 @@ impl Cloud {
     pub fn connections(&self, service: Service) -> u64 {
         let counted = self.connections.get(&service);
         counted.map_or(0, |count| count.load(Ordering::Relaxed))
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
     }
 
     /// Holds the first matching request (after [`Match::skip`] others) when it arrives, before

@@ -29,12 +29,9 @@ pub(crate) struct Shared {
     pub(crate) faults: Faults,
     pub(crate) gates: Gates,
     pub(crate) latency: Mutex<HashMap<Service, Duration>>,
-<<<<<<< HEAD
     /// How many seconds a service's clock is ahead of this machine's.
     pub(crate) clocks: Mutex<HashMap<Service, i64>>,
-=======
     pub(crate) pace: Pace,
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
     pub(crate) origins: HashMap<Service, String>,
 }
 
@@ -106,12 +103,8 @@ pub(crate) async fn handle(
         _ => {}
     }
 
-<<<<<<< HEAD
     let answer = shared.dated(service, shared.ask(service, &seen));
-=======
-    let answer = shared.ask(service, &seen);
     shared.pace.keep(due).await;
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
     shared.gates.pass(GateAt::Answer, service, &seen).await;
     if let Some(Fault::ApplyThenReset) = fault {
         return Err(Aborted);

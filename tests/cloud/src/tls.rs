@@ -51,14 +51,8 @@ impl Presented {
 }
 
 impl Authority {
-<<<<<<< HEAD
     /// Makes a new authority, and writes `ca.pem` into a fresh temporary directory.
     pub(crate) fn new() -> Self {
-=======
-    /// Makes a new authority and leaf, and writes `ca.pem` into a fresh temporary directory. The
-    /// acceptor offers these application protocols, the preferred one first.
-    pub(crate) fn new(protocols: &[&[u8]]) -> Self {
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
         let ca_key = KeyPair::generate().unwrap();
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -100,34 +94,18 @@ impl Authority {
         Arc::new(CertifiedKey::new(vec![leaf.der().clone()], key))
     }
 
-    /// A TLS acceptor, and what changes its certificate.
-    pub(crate) fn acceptor(&self) -> (TlsAcceptor, Arc<Presented>) {
+    /// A TLS acceptor that offers these application protocols, the preferred one first, and what
+    /// changes its certificate.
+    pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> (TlsAcceptor, Arc<Presented>) {
         let presented = Arc::new(Presented(Mutex::new(self.certificate(&NAMES, None))));
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Presented>::clone(&presented);
         let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-<<<<<<< HEAD
             .with_cert_resolver(resolver);
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        (TlsAcceptor::from(Arc::new(server)), presented)
-=======
-            .with_single_cert(
-                vec![leaf.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der())),
-            )
-            .unwrap();
         server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-
-        let directory = fresh_directory();
-        std::fs::write(directory.join("ca.pem"), &pem).unwrap();
-        Self {
-            acceptor: TlsAcceptor::from(Arc::new(server)),
-            pem,
-            directory,
-        }
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
+        (TlsAcceptor::from(Arc::new(server)), presented)
     }
 
     /// The authority's certificate as a file, for `SSL_CERT_FILE`.

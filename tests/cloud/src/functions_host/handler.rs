@@ -150,11 +150,7 @@ impl Handler {
         self.port
     }
 
-<<<<<<< HEAD
     /// The process id of the handler.
-=======
-    /// The process id.
->>>>>>> a5f99bf (A harness that measures the whole program against the simulated cloud)
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
