@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
+use super::page::PageReader;
 use super::resource_manager::{Permission, ResourceManager, failure};
-use super::wire::Page;
 use crate::model::{ReadFailure, ReadFailureKind};
 use crate::telemetry::clean;
 
@@ -33,7 +33,7 @@ impl<T> Items<T> {
 impl ResourceManager {
     /// Reads every page from `first` on. A failed page ends the reading, an odd item is left out:
     /// both are a failure of the whole, told beside the items that were read.
-    pub(super) async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<W: DeserializeOwned, T: From<W> + Send>(
         &self,
         first: Url,
         permission: Permission,
@@ -43,7 +43,8 @@ impl ResourceManager {
         let mut visited = BTreeSet::new();
         let mut next = Some(first);
         while let Some(url) = next.take() {
-            match self.page(&url, permission, deadline, &mut listed).await {
+            let page = self.page::<W, T>(&url, permission, deadline, &mut listed);
+            match page.await {
                 Ok(link) => {
                     visited.insert(url);
                     next = link;
@@ -63,23 +64,21 @@ impl ResourceManager {
         listed
     }
 
-    async fn page<T: DeserializeOwned>(
+    async fn page<W: DeserializeOwned, T: From<W> + Send>(
         &self,
         url: &Url,
         permission: Permission,
         deadline: Instant,
         listed: &mut Items<T>,
     ) -> Result<Option<Url>, ReadFailure> {
-        let body = self.get(url, permission, deadline).await?;
-        let page: Page<'_> = decode(&body, permission)?;
-        for item in page.value {
-            match serde_json::from_str(item.get()) {
-                Ok(item) => listed.items.push(item),
-                Err(error) => {
-                    let text = format!("an item cannot be understood: {error}");
-                    listed.failure = Some(malformed(permission, &clean(&text, 200)));
-                }
-            }
+        let reader: PageReader<W, T> = self.get(url, permission, deadline).await?;
+        let page = reader
+            .finish()
+            .map_err(|error| not_json(permission, &error))?;
+        listed.items.extend(page.items);
+        if let Some(odd) = page.odd {
+            let text = format!("an item cannot be understood: {odd}");
+            listed.failure = Some(malformed(permission, &clean(&text, 200)));
         }
         match page.next_link.as_deref().map(str::trim) {
             None | Some("") => Ok(None),
@@ -110,12 +109,12 @@ pub(super) fn decode<'a, T: serde::Deserialize<'a>>(
     body: &'a [u8],
     permission: Permission,
 ) -> Result<T, ReadFailure> {
-    serde_json::from_slice(body).map_err(|error| {
-        malformed(
-            permission,
-            &clean(&format!("not the expected JSON: {error}"), 200),
-        )
-    })
+    serde_json::from_slice(body).map_err(|error| not_json(permission, &error))
+}
+
+fn not_json(permission: Permission, error: &serde_json::Error) -> ReadFailure {
+    let text = format!("not the expected JSON: {error}");
+    malformed(permission, &clean(&text, 200))
 }
 
 pub(super) fn malformed(permission: Permission, text: &str) -> ReadFailure {
