@@ -71,6 +71,8 @@ enum Answer<B> {
 pub struct ResourceManager {
     pub(super) endpoint: Url,
     pipeline: Pipeline,
+    /// What its token is for.
+    scope: String,
     identity: Arc<Identity>,
     gate: Gate,
     permits: Semaphore,
@@ -86,8 +88,10 @@ impl ResourceManager {
     ) -> Self {
         let credential: Arc<dyn TokenCredential> = Arc::<Identity>::clone(&identity);
         let scope = format!("{}/.default", config.audience);
-        let bearer: Arc<dyn Policy> =
-            Arc::new(BearerTokenAuthorizationPolicy::new(credential, [scope]));
+        let bearer: Arc<dyn Policy> = Arc::new(BearerTokenAuthorizationPolicy::new(
+            credential,
+            [scope.clone()],
+        ));
         // Retries are made below, where the pass's deadline is known.
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
@@ -100,10 +104,18 @@ impl ResourceManager {
         Self {
             endpoint: config.endpoint.clone(),
             pipeline,
+            scope,
             identity,
             gate: Gate::default(),
             permits: Semaphore::new(CONCURRENCY),
         }
+    }
+
+    /// Gets the token that the calls need, so that they find it there.
+    pub(super) async fn prepare(&self, deadline: Instant) {
+        let until = deadline.min(Instant::now() + CALL_TIMEOUT);
+        // A call tells what is wrong, and tries again.
+        let _ = timeout_at(until, self.identity.get_token(&[&self.scope], None)).await;
     }
 
     /// Gets one document: a success's body goes into a `B` of its own for each try.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -42,6 +43,10 @@ pub struct ScaleSets {
 pub(super) type GroupInterfaces = Mutex<HashMap<(String, String), Arc<OnceCell<Group>>>>;
 
 impl Inventory for ScaleSets {
+    fn prepare(&self, deadline: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(self.manager.prepare(deadline))
+    }
+
     fn list(
         &self,
         sets: BTreeSet<ScaleSetId>,

@@ -222,6 +222,23 @@ impl Reconciler {
         // NGINX before Azure: a server seen here and missing from a complete listing taken later
         // is really gone, so a slow pass cannot delete what a newer one has just added.
         let read_by = deadline.min(began + NGINX_READ);
+        let preparation = self.inventory.prepare(read_by);
+        let work = self.look_and_finish(&selected, intent, read_by, deadline);
+        tokio::pin!(work);
+        tokio::select! {
+            reports = &mut work => reports,
+            () = preparation => work.await,
+        }
+    }
+
+    /// Reads NGINX, then finishes every upstream that could be read.
+    async fn look_and_finish(
+        &self,
+        selected: &[&Upstream],
+        intent: &Intent,
+        read_by: Instant,
+        deadline: Instant,
+    ) -> Vec<UpstreamReport> {
         let reads = selected
             .iter()
             .map(|upstream| self.balancer.servers(&upstream.key, read_by));
