@@ -10,6 +10,7 @@ use url::Url;
 
 use super::assemble::{self, Nic, States};
 use super::listing::{Items, decode};
+use super::page::PageReader;
 use super::resource_manager::{Permission, failure};
 use super::scale_set::{COMPUTE_API, GroupInterfaces, Listed, ScaleSets, append_query, odd_item};
 use super::wire::{Interface, Machine};
@@ -151,9 +152,7 @@ impl ScaleSets {
             .await;
         let nics = listed.items.into_iter();
         Group {
-            nics: nics
-                .filter_map(|found| Some((found.id?, found.nic)))
-                .collect(),
+            nics: nics.filter_map(GroupNic::known).collect(),
             failure: listed.failure,
         }
     }
@@ -216,6 +215,19 @@ impl ScaleSets {
     }
 }
 
+/// What a pass computes of one page of each listing; see [`super::instances`].
+pub(super) fn of_pages(
+    machines: &[u8],
+    interfaces: &[u8],
+) -> Result<Vec<Instance>, serde_json::Error> {
+    let members = PageReader::<Machine, Member>::read(machines)?.items;
+    let nics = PageReader::<Interface, GroupNic>::read(interfaces)?.items;
+    let nics: HashMap<ResourceId, Nic> = nics.into_iter().filter_map(GroupNic::known).collect();
+    let find = |id: &ResourceId| nics.get(id).copied();
+    let members = members.into_iter();
+    Ok(members.map(|member| member.instance(find)).collect())
+}
+
 /// The interfaces of a resource group.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -228,6 +240,12 @@ pub(super) struct Group {
 struct GroupNic {
     id: Option<ResourceId>,
     nic: Nic,
+}
+
+impl GroupNic {
+    fn known(self) -> Option<(ResourceId, Nic)> {
+        Some((self.id?, self.nic))
+    }
 }
 
 impl From<Interface> for GroupNic {

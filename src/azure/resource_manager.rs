@@ -31,8 +31,9 @@ use crate::telemetry::Service;
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 /// Tries of one call, the first included.
 const TRIES: u32 = 3;
-/// Calls in flight at most.
-const CONCURRENCY: usize = 32;
+/// Calls in flight at most: a quarter of the reads that Resource Manager lets one identity make at
+/// once.
+const CONCURRENCY: usize = 64;
 
 /// What a call needs, to be named when it is refused.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::assemble::{self, Nic, States};
 use super::listing::{Items, malformed};
+use super::page::PageReader;
 use super::resource_manager::Permission;
 use super::scale_set::{COMPUTE_API, Listed, ScaleSets, append_query, odd_item};
 use super::wire::{Interface, Machine};
@@ -104,6 +105,16 @@ impl ScaleSets {
             );
         }
     }
+}
+
+/// What a pass computes of one page of each listing; see [`super::instances`].
+pub(super) fn of_pages(
+    machines: &[u8],
+    interfaces: &[u8],
+) -> Result<Vec<Instance>, serde_json::Error> {
+    let members = PageReader::<Machine, Member>::read(machines)?.items;
+    let interfaces = PageReader::<Interface, MemberNic>::read(interfaces)?.items;
+    Ok(instances(members, interfaces, &States::untold()))
 }
 
 /// Takes "not found" for an empty list, and gives it back beside.

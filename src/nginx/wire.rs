@@ -1,5 +1,9 @@
 //! The NGINX Plus API's JSON. Every field of a reply is optional: NGINXaaS tells six of them.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{
@@ -9,16 +13,15 @@ use crate::plan::Changes;
 
 /// One server, as replied.
 #[derive(Debug, Deserialize)]
-pub(super) struct ServerReply {
+pub(super) struct ServerReply<'a> {
     #[serde(default)]
     id: u64,
-    server: String,
+    #[serde(borrow)]
+    server: Cow<'a, str>,
     max_conns: Option<u64>,
     max_fails: Option<u64>,
-    #[serde(default, deserialize_with = "time")]
-    fail_timeout: Option<NginxTime>,
-    #[serde(default, deserialize_with = "time")]
-    slow_start: Option<NginxTime>,
+    fail_timeout: Option<Time>,
+    slow_start: Option<Time>,
     weight: Option<u64>,
     backup: Option<bool>,
     down: Option<bool>,
@@ -27,30 +30,45 @@ pub(super) struct ServerReply {
 }
 
 /// A time that is a text for HTTP and may be a bare number of seconds for stream.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NginxTime>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Time {
-        Text(String),
-        Seconds(u32),
-    }
-    match Option::<Time>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Time::Seconds(seconds)) => Ok(Some(NginxTime::from_seconds(seconds))),
-        Some(Time::Text(text)) => text.parse().map(Some).map_err(serde::de::Error::custom),
+#[derive(Debug, Clone, Copy)]
+struct Time(NginxTime);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TimeVisitor)
     }
 }
 
-impl From<ServerReply> for Server {
+struct TimeVisitor;
+
+impl Visitor<'_> for TimeVisitor {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as NGINX writes it, or seconds")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+        text.parse().map(Time).map_err(E::custom)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Time, E> {
+        let seconds = u32::try_from(seconds).map_err(E::custom)?;
+        Ok(Time(NginxTime::from_seconds(seconds)))
+    }
+}
+
+impl From<ServerReply<'_>> for Server {
     /// Fills in NGINX's defaults for what is not told.
-    fn from(reply: ServerReply) -> Self {
+    fn from(reply: ServerReply<'_>) -> Self {
+        let time = |told: Option<Time>| told.map(|Time(time)| time);
         Self {
             id: reply.id,
             address: ServerAddress::parse(&reply.server),
             max_conns: reply.max_conns.unwrap_or(0),
             max_fails: reply.max_fails.unwrap_or(1),
-            fail_timeout: reply.fail_timeout.unwrap_or(NginxTime::from_seconds(10)),
-            slow_start: reply.slow_start.unwrap_or_default(),
+            fail_timeout: time(reply.fail_timeout).unwrap_or(NginxTime::from_seconds(10)),
+            slow_start: time(reply.slow_start).unwrap_or_default(),
             weight: reply.weight.unwrap_or(1),
             backup: reply.backup.unwrap_or(false),
             down: reply.down.unwrap_or(false),

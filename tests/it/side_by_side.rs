@@ -53,7 +53,12 @@ async fn where_nginx_lists_no_drains_its_status_is_read_while_azure_is_silent() 
     let gate = cloud.gate(Match::arm());
     let status = |requests: &[Recorded]| {
         let mut requests = requests.iter();
-        requests.any(|request| request.path.trim_end_matches('/').ends_with("/upstreams/web"))
+        requests.any(|request| {
+            request
+                .path
+                .trim_end_matches('/')
+                .ends_with("/upstreams/web")
+        })
     };
     event_while(&running, async {
         gate.arrived().await;
@@ -75,9 +80,8 @@ fn ten(cloud: Cloud) -> Cloud {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_are_kept_from_pass_to_pass() {
     let running = Running::start(ten(Cloud::start_now()), &[web()]).await;
-    let connections = || {
-        [Service::Arm, Service::Nginx, Service::Vault].map(|of| running.cloud.connections(of))
-    };
+    let connections =
+        || [Service::Arm, Service::Nginx, Service::Vault].map(|of| running.cloud.connections(of));
     for _ in 0..2 {
         assert!(running.event("web-vmss").await.succeeded());
     }
