@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use desired::{Candidate, Picture, WholePicture};
+pub use desired::{Candidate, Picture, WholePicture, candidates};
 pub use digest::digest;
 
 use crate::model::{

@@ -92,7 +92,7 @@ fn explanation<'a>(
     address: &ServerAddress,
 ) -> Option<&'a Explained> {
     match address {
-        ServerAddress::Socket(address) => observation.picture.explained.get(address),
+        ServerAddress::Socket(address) => observation.picture.explanation(*address),
         ServerAddress::Other(_) => None,
     }
 }
