@@ -27,12 +27,12 @@ impl ResourceId {
         let group_word = segments.next()?;
         segments.next().filter(|group| !group.is_empty())?;
         let providers = segments.next()?;
-        let rest: Vec<&str> = segments.collect();
+        let (rest, mut empty) = (segments.clone(), segments.filter(|part| part.is_empty()));
         let plausible = shape == ["", "subscriptions"]
             && group_word == "resourcegroups"
             && providers == "providers"
-            && rest.len() >= 3
-            && rest.iter().all(|segment| !segment.is_empty())
+            && rest.count() >= 3
+            && empty.next().is_none()
             && !trimmed.chars().any(char::is_control);
         plausible.then_some(id)
     }
