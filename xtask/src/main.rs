@@ -2,9 +2,11 @@
 //!
 //! - `package` makes the zip that is deployed: a binary that starts on every image ([`portable`],
 //!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]);
+//! - `bench` measures that binary as a whole ([`bench`]);
 //! - `start` runs the function app on this machine with the Core Tools ([`start`]).
 
 mod archive;
+mod bench;
 mod cargo;
 mod linkage;
 mod package;
@@ -34,6 +36,13 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         build: portable::Choice,
     },
+    /// Measure the whole program against the simulated cloud; docs/performance.md explains it
+    ///
+    /// Prints a table with the floor beside each time, and writes target/bench/bench.json.
+    Bench {
+        #[command(flatten)]
+        options: bench::Options,
+    },
     /// Stage the function app into target/function-app and run `func start` there
     ///
     /// Takes local.settings.json from the repository's root, or the sample where there is none.
@@ -61,6 +70,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, repository: &Path) -> Result<ExitCode> {
     match command {
         Command::Package { build } => package::run(repository, *build).map(|()| ExitCode::SUCCESS),
+        Command::Bench { options } => bench::run(repository, options),
         Command::Start {
             release,
             func_arguments,

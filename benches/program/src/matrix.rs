@@ -113,7 +113,11 @@ async fn changes(
         ("nothing changed", &nothing, 0),
     ] {
         let what = format!("{}, {size}: {kind}", mode.name());
-        let floor = RoundTrips::of_pass(writes).at(latency);
+        let round_trips = RoundTrips::of_pass(writes);
+        let floor = match kind {
+            "one removed" => round_trips.with_a_last_look().at(latency),
+            _ => round_trips.at(latency),
+        };
         let processor = Some(samples.processor);
         let row = report.row(&part, &what, &samples.samples, floor, processor);
         for sample in &samples.samples {
