@@ -97,10 +97,10 @@ async fn changes(
         fill.take(&stage).await?;
     }
     for _ in 0..options.samples(20) {
-        world.scale(SET, size + 1);
-        added.take(&stage).await?;
-        world.scale(SET, size);
+        world.scale(SET, size - 1);
         removed.take(&stage).await?;
+        world.scale(SET, size);
+        added.take(&stage).await?;
     }
     for _ in 0..options.samples(50) {
         nothing.take(&stage).await?;
