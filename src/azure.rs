@@ -13,6 +13,7 @@ mod inspect;
 mod key_vault;
 mod listing;
 mod observe;
+mod page;
 mod principal;
 mod refusal;
 mod resource_manager;
@@ -21,16 +22,36 @@ mod transport;
 mod uniform;
 pub mod wire;
 
+use crate::model::Instance;
+use crate::reconcile::Mode;
 use crate::telemetry::{clean, without_ephemera};
 
 pub use credential::{Identity, IdentityKind};
 pub use inspect::{Inspection, Read, actions};
 pub use key_vault::{KeyVault, KeyVaultError, KeyVaultTrouble, SecretFacts};
+pub use page::{Page, PageReader};
 pub use principal::{Assigned, Principal};
 pub use refusal::{Reason, Refusal};
 pub use resource_manager::ResourceManager;
 pub use scale_set::ScaleSets;
 pub use transport::{Transports, USER_AGENT, http_client, http_client_builder};
+
+/// The instances that one page of a set's machines and one of its interfaces tell: what a pass
+/// computes between its calls, for who measures that without a network.
+///
+/// # Errors
+///
+/// One of them is no page.
+pub fn instances(
+    mode: Mode,
+    machines: &[u8],
+    interfaces: &[u8],
+) -> Result<Vec<Instance>, serde_json::Error> {
+    match mode {
+        Mode::Uniform => uniform::of_pages(machines, interfaces),
+        Mode::Flexible => flexible::of_pages(machines, interfaces),
+    }
+}
 
 /// The error chain of the SDK in one line, cut short, without control characters and without what
 /// differs in every answer: its outermost message alone often says nothing, a proxy's page must not

@@ -9,7 +9,7 @@ mod key;
 mod key_doubts;
 mod wire;
 
-pub use client::NginxPlus;
+pub use client::{NginxPlus, servers};
 pub use inspect::{RunTime, WriteAccess};
 pub use key::ApiKey;
 pub use key_doubts::KeyDoubt;

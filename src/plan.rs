@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use desired::{Candidate, Picture, WholePicture};
+pub use desired::{Candidate, Picture, WholePicture, candidates};
 pub use digest::digest;
 
 use crate::model::{
@@ -357,6 +357,16 @@ impl Plan {
 /// Plans one upstream: the changes, guarded.
 #[must_use]
 pub fn plan(observation: &Observation<'_>) -> Plan {
+    // Each server's status is looked up several times over, by its id.
+    let by_id = observation.peers.map(|peers| {
+        let mut peers = peers.to_vec();
+        peers.sort_by_key(|peer| peer.id);
+        peers
+    });
+    let observation = &Observation {
+        peers: by_id.as_deref(),
+        ..*observation
+    };
     let changes = diff::diff(observation);
     guard::guard(observation, changes)
 }

@@ -16,6 +16,7 @@ mod survey;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use tokio::time::Instant;
 
@@ -42,6 +43,12 @@ pub enum Mode {
 
 /// What a pass asks of Azure: the seam behind which a management library could take over.
 pub trait Inventory: Send + Sync {
+    /// Gets ready to list while NGINX is read: asks for the token, and for nothing that a listing
+    /// tells. What fails here is told by [`Self::list`].
+    fn prepare(&self, _deadline: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Lists every set, each once, side by side, and tells each as soon as it is done. Always
     /// answers for every set.
     fn list(

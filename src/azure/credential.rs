@@ -5,6 +5,7 @@
 //! machine's own managed identity, so that a laptop never waits for a metadata service that is not
 //! there.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
@@ -50,14 +51,15 @@ impl fmt::Display for IdentityKind {
     }
 }
 
-/// The identity of this process: one credential, shared by all clients, because each keeps its own
-/// token cache.
+/// The identity of this process, shared by all clients: one credential for each thing that tokens
+/// are for. A credential keeps its own token cache, and asks for one token after the other.
 #[derive(Debug)]
 pub struct Identity {
     kind: IdentityKind,
     client_id: Option<String>,
     transports: Transports,
-    current: RwLock<Option<Arc<dyn TokenCredential>>>,
+    /// By the scopes that they are asked for.
+    current: RwLock<BTreeMap<String, Arc<dyn TokenCredential>>>,
     generation: AtomicU64,
 }
 
@@ -89,7 +91,7 @@ impl Identity {
             kind,
             client_id: set("AZURE_CLIENT_ID"),
             transports,
-            current: RwLock::new(None),
+            current: RwLock::default(),
             generation: AtomicU64::new(0),
         })
     }
@@ -112,7 +114,7 @@ impl Identity {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Forgets the credential and with it its cached tokens: a revoked token would otherwise be
+    /// Forgets the credentials and with them their cached tokens: a revoked token would otherwise be
     /// used until it expires. Of many calls that were refused with the tokens of the generation
     /// `seen`, the first one resets.
     pub fn reset(&self, seen: u64) {
@@ -120,22 +122,23 @@ impl Identity {
             && self.generation() == seen
         {
             self.generation.store(seen + 1, Ordering::Release);
-            *current = None;
+            current.clear();
         }
     }
 
-    fn credential(&self) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    fn credential(&self, scopes: &[&str]) -> azure_core::Result<Arc<dyn TokenCredential>> {
         let poisoned = || {
             azure_core::Error::with_message(
                 azure_core::error::ErrorKind::Credential,
                 "the credential's lock is poisoned",
             )
         };
-        if let Some(credential) = &*self.current.read().map_err(|_| poisoned())? {
+        let scopes = scopes.join(" ");
+        if let Some(credential) = self.current.read().map_err(|_| poisoned())?.get(&scopes) {
             return Ok(Arc::clone(credential));
         }
         let mut current = self.current.write().map_err(|_| poisoned())?;
-        if let Some(credential) = &*current {
+        if let Some(credential) = current.get(&scopes) {
             return Ok(Arc::clone(credential));
         }
         let credential: Arc<dyn TokenCredential> = match self.kind {
@@ -146,7 +149,7 @@ impl Identity {
                 second: self.managed()?,
             }),
         };
-        *current = Some(Arc::clone(&credential));
+        current.insert(scopes, Arc::clone(&credential));
         Ok(credential)
     }
 
@@ -170,7 +173,7 @@ impl TokenCredential for Identity {
         scopes: &[&str],
         options: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        self.credential()?.get_token(scopes, options).await
+        self.credential(scopes)?.get_token(scopes, options).await
     }
 }
 

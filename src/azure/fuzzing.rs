@@ -1,16 +1,15 @@
 //! What must hold of any page of Resource Manager.
 
-use std::collections::BTreeMap;
-
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::assemble::{self, States};
 use super::listing::{self, Items};
+use super::page::PageReader;
 use super::resource_manager::Permission;
 use super::wire::{Interface, Machine};
 use crate::fuzzing::assert_one_line;
-use crate::model::{Instance, ResourceId};
+use crate::model::Instance;
+use crate::reconcile::Mode;
 
 const PERMISSION: Permission = Permission {
     action: "an action",
@@ -24,12 +23,15 @@ fn page<T: DeserializeOwned>(data: &[u8]) -> Vec<T> {
         return Vec::new();
     };
     let mut listed = Items::none();
-    match listing::page(data, PERMISSION, &endpoint, &mut listed) {
-        Ok(Some(next)) => {
-            assert_eq!(next.origin(), endpoint.origin());
-            assert!(next.username().is_empty() && next.password().is_none());
+    let mut reader = PageReader::<T, T>::default();
+    reader.feed(data);
+    match listing::take(reader, PERMISSION, &endpoint, &mut listed) {
+        Ok(read) => {
+            if let Some(next) = read.link {
+                assert_eq!(next.origin(), endpoint.origin());
+                assert!(next.username().is_empty() && next.password().is_none());
+            }
         }
-        Ok(None) => {}
         Err(failed) => assert_one_line(&failed.to_string()),
     }
     if let Some(failed) = &listed.failure {
@@ -45,6 +47,8 @@ fn assert_sound(instances: &[Instance]) {
     }
 }
 
+const EMPTY: &[u8] = br#"{"value":[]}"#;
+
 /// A page of the machines of a Uniform set: one instance each.
 ///
 /// # Panics
@@ -52,9 +56,10 @@ fn assert_sound(instances: &[Instance]) {
 /// If a promise is broken.
 pub fn uniform_machines(data: &[u8]) {
     let machines: Vec<Machine> = page(data);
-    let instances = assemble::uniform(Some(&machines), &[], &States::untold());
-    assert_eq!(instances.len(), machines.len());
-    assert_sound(&instances);
+    if let Ok(instances) = super::instances(Mode::Uniform, data, EMPTY) {
+        assert_eq!(instances.len(), machines.len());
+        assert_sound(&instances);
+    }
 }
 
 /// A page of the interfaces of a Uniform set, whose machines may not be read: never more instances
@@ -65,9 +70,10 @@ pub fn uniform_machines(data: &[u8]) {
 /// If a promise is broken.
 pub fn uniform_interfaces(data: &[u8]) {
     let interfaces: Vec<Interface> = page(data);
-    let instances = assemble::uniform(None, &interfaces, &States::untold());
-    assert!(instances.len() <= interfaces.len());
-    assert_sound(&instances);
+    if let Ok(instances) = super::instances(Mode::Uniform, EMPTY, data) {
+        assert!(instances.len() <= interfaces.len());
+        assert_sound(&instances);
+    }
 }
 
 /// A page of a Flexible set's machines, a line feed, and a page of interfaces: one instance for
@@ -78,15 +84,15 @@ pub fn uniform_interfaces(data: &[u8]) {
 /// If a promise is broken.
 pub fn flexible_page(data: &[u8]) {
     let mut pages = data.splitn(2, |byte| *byte == b'\n');
-    let machines: Vec<Machine> = page(pages.next().unwrap_or_default());
-    let interfaces: Vec<Interface> = page(pages.next().unwrap_or_default());
-    let known: BTreeMap<ResourceId, Interface> = interfaces
-        .into_iter()
-        .filter_map(|nic| Some((ResourceId::parse(nic.id.as_deref()?)?, nic)))
-        .collect();
-    let instances = assemble::flexible(&machines, &known);
-    assert_eq!(instances.len(), machines.len());
-    assert_sound(&instances);
+    let [first, second] = [(); 2].map(|()| pages.next().unwrap_or(EMPTY));
+    let machines: Vec<Machine> = page(first);
+    let _: Vec<Interface> = page(second);
+    for interfaces in [second, EMPTY] {
+        if let Ok(instances) = super::instances(Mode::Flexible, first, interfaces) {
+            assert_eq!(instances.len(), machines.len());
+            assert_sound(&instances);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Which reads of a scale set Azure allows, each tried on its own: what `check` shows.
 
+use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use super::flexible::{LIST_INTERFACES, LIST_MACHINES};
-use super::listing::decode;
+use super::page::PageReader;
 use super::refusal::{Reason, Refusal, scope_of};
 use super::resource_manager::Permission;
 use super::scale_set::{READ_SET, ScaleSets, mode_of};
 use super::uniform::{LIST_SET_INTERFACES, LIST_SET_MACHINES};
-use super::wire::Page;
 use crate::model::{ReadFailureKind, ScaleSetId};
 use crate::reconcile::{Inventory as _, Mode};
 
@@ -137,19 +137,19 @@ impl ScaleSets {
         (url, permission): (url::Url, Permission),
         deadline: Instant,
     ) -> Tried {
-        let answer = self.manager.try_get(&url, permission, deadline).await;
+        let answer = self
+            .manager
+            .try_get::<PageReader<IgnoredAny>>(&url, permission, deadline)
+            .await;
         let found = answer.is_ok();
-        let items = match &answer {
-            Ok(body) => {
-                decode::<Page<'_>>(body, permission).is_ok_and(|page| !page.value.is_empty())
-            }
-            Err(_) => false,
-        };
-        let outcome = match answer {
-            Ok(_) => Ok(()),
+        let (items, outcome) = match answer {
+            Ok(page) => (
+                page.finish().is_ok_and(|page| !page.items.is_empty()),
+                Ok(()),
+            ),
             // Azure checks the permission first, and may then find a list without items not there.
-            Err(refusal) if refusal.failure.kind == ReadFailureKind::NotFound => Ok(()),
-            Err(refusal) => Err(refusal),
+            Err(refusal) if refusal.failure.kind == ReadFailureKind::NotFound => (false, Ok(())),
+            Err(refusal) => (false, Err(refusal)),
         };
         let read = Read {
             action: permission.action,

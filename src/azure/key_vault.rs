@@ -1,6 +1,7 @@
 //! The API key in Key Vault, through the SDK's client.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
@@ -71,6 +72,7 @@ pub struct KeyVault {
     identity: Arc<Identity>,
     id: SecretId,
     facts: std::sync::Mutex<SecretFacts>,
+    is_first: AtomicBool,
 }
 
 impl KeyVault {
@@ -104,6 +106,7 @@ impl KeyVault {
             identity,
             id,
             facts: std::sync::Mutex::default(),
+            is_first: AtomicBool::new(true),
         })
     }
 
@@ -133,7 +136,7 @@ impl KeyVault {
     pub async fn read(&self, deadline: Instant) -> Result<SecretString, KeyVaultError> {
         let until = deadline.min(Instant::now() + TIMEOUT);
         let generation = self.identity.generation();
-        let response = match self.get(until).await? {
+        let response = match self.get_first(until).await? {
             // A revoked token is refused until it expires, unless the credential is made anew.
             Err(error) if error.http_status() == Some(StatusCode::Unauthorized) => {
                 self.identity.reset(generation);
@@ -159,6 +162,26 @@ impl KeyVault {
             return Err(failed(&self.id, KeyVaultTrouble::Empty, message));
         }
         Ok(SecretString::from(trimmed.to_owned()))
+    }
+
+    /// Gets the secret, the first time together with the token. A vault refuses the first call to
+    /// tell what its token must be for, which is no secret: so the token is there when it tells, and
+    /// where it tells something else, that is asked for.
+    async fn get_first(
+        &self,
+        until: Instant,
+    ) -> Result<azure_core::Result<azure_core::http::Response<Secret>>, KeyVaultError> {
+        let scope =
+            audience(&self.id.vault).filter(|_| self.is_first.swap(false, Ordering::Relaxed));
+        let Some(scope) = scope else {
+            return self.get(until).await;
+        };
+        let (get, scopes) = (self.get(until), [scope.as_str()]);
+        tokio::pin!(get);
+        tokio::select! {
+            response = &mut get => response,
+            _ = self.identity.get_token(&scopes, None) => get.await,
+        }
     }
 
     async fn get(
@@ -269,5 +292,47 @@ impl std::fmt::Debug for KeyVault {
         f.debug_struct("KeyVault")
             .field("id", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the tokens of a cloud's vaults are for. A vault on this machine stands for the public
+/// cloud's.
+fn audience(vault: &url::Url) -> Option<String> {
+    let host = vault.host_str().unwrap_or_default();
+    let clouds = [
+        "vault.azure.net",
+        "vault.usgovcloudapi.net",
+        "vault.azure.cn",
+    ];
+    let of = |cloud: &&&str| {
+        host.strip_suffix(**cloud)
+            .is_some_and(|name| name.ends_with('.'))
+    };
+    let cloud = clouds.iter().find(of);
+    let cloud = cloud.or(clouds.first().filter(|_| is_loopback(vault)))?;
+    Some(format!("https://{cloud}/.default"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_vaults_of_a_known_cloud_get_a_token_before_they_ask() {
+        let audience = |vault: &str| audience(&vault.parse().unwrap());
+        let public = Some("https://vault.azure.net/.default".to_owned());
+        assert_eq!(audience("https://my.vault.azure.net/"), public);
+        assert_eq!(audience("https://localhost:8443/"), public);
+        assert_eq!(
+            audience("https://my.vault.azure.cn/").as_deref(),
+            Some("https://vault.azure.cn/.default")
+        );
+        for other in [
+            "https://myvault.azure.net.example/",
+            "https://evilvault.azure.net/",
+            "https://vault.example/",
+        ] {
+            assert_eq!(audience(other), None, "{other}");
+        }
     }
 }

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
+use super::page::PageReader;
 use super::resource_manager::{Permission, ResourceManager, failure};
-use super::wire::Page;
 use crate::model::{ReadFailure, ReadFailureKind};
 use crate::telemetry::clean;
 
@@ -37,7 +37,7 @@ impl<T> Items<T> {
 impl ResourceManager {
     /// Reads every page from `first` on. A failed page ends the reading, an odd item is left out:
     /// both are a failure of the whole, told beside the items that were read.
-    pub(super) async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<W: DeserializeOwned, T: From<W> + Send>(
         &self,
         first: Url,
         permission: Permission,
@@ -48,18 +48,11 @@ impl ResourceManager {
         let mut size = Size::default();
         let mut next = Some(first);
         while let Some(url) = next.take() {
-            let body = match self.get(&url, permission, deadline).await {
-                Ok(body) => body,
-                Err(failed) => {
-                    listed.failure = Some(failed);
-                    return listed;
-                }
-            };
-            visited.insert(url);
-            let page = page(&body, permission, &self.endpoint, &mut listed);
-            let page = page.and_then(|link| {
+            let page = self.page::<W, T>(&url, permission, deadline, &mut listed);
+            let page = page.await.and_then(|Read { link, bytes }| {
+                visited.insert(url);
                 let again = link.as_ref().is_some_and(|url| visited.contains(url));
-                match size.add(body.len(), listed.items.len()) {
+                match size.add(bytes, listed.items.len()) {
                     _ if again => Err(malformed(permission, "its pages never end")),
                     Err(what) => Err(malformed(permission, what)),
                     Ok(()) => Ok(link),
@@ -74,6 +67,17 @@ impl ResourceManager {
             }
         }
         listed
+    }
+
+    async fn page<W: DeserializeOwned, T: From<W> + Send>(
+        &self,
+        url: &Url,
+        permission: Permission,
+        deadline: Instant,
+        listed: &mut Items<T>,
+    ) -> Result<Read, ReadFailure> {
+        let reader: PageReader<W, T> = self.get(url, permission, deadline).await?;
+        take(reader, permission, &self.endpoint, listed)
     }
 }
 
@@ -99,27 +103,35 @@ impl Size {
     }
 }
 
-/// Decodes a page into `listed`, item by item; the link to the next page, if there is one.
-pub(super) fn page<T: DeserializeOwned>(
-    body: &[u8],
+/// What a page leads to.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// The next page, if there is one.
+    pub(super) link: Option<Url>,
+    bytes: usize,
+}
+
+/// Takes the items of a page that has arrived into `listed`.
+pub(super) fn take<W: DeserializeOwned, T: From<W>>(
+    reader: PageReader<W, T>,
     permission: Permission,
     endpoint: &Url,
     listed: &mut Items<T>,
-) -> Result<Option<Url>, ReadFailure> {
-    let page: Page<'_> = decode(body, permission)?;
-    for item in page.value {
-        match serde_json::from_str(item.get()) {
-            Ok(item) => listed.items.push(item),
-            Err(error) => {
-                let text = format!("an item cannot be understood: {error}");
-                listed.failure = Some(malformed(permission, &clean(&text, 200)));
-            }
-        }
+) -> Result<Read, ReadFailure> {
+    let bytes = reader.bytes();
+    let page = reader
+        .finish()
+        .map_err(|error| not_json(permission, &error))?;
+    listed.items.extend(page.items);
+    if let Some(odd) = page.odd {
+        let text = format!("an item cannot be understood: {odd}");
+        listed.failure = Some(malformed(permission, &clean(&text, 200)));
     }
-    match page.next_link.as_deref().map(str::trim) {
-        None | Some("") => Ok(None),
-        Some(link) => pinned(endpoint, link, permission).map(Some),
-    }
+    let link = match page.next_link.as_deref().map(str::trim) {
+        None | Some("") => None,
+        Some(link) => Some(pinned(endpoint, link, permission)?),
+    };
+    Ok(Read { link, bytes })
 }
 
 /// A link to a further page is followed as it is, but only on the endpoint's own origin: the
@@ -143,12 +155,12 @@ pub(super) fn decode<'a, T: serde::Deserialize<'a>>(
     body: &'a [u8],
     permission: Permission,
 ) -> Result<T, ReadFailure> {
-    serde_json::from_slice(body).map_err(|error| {
-        malformed(
-            permission,
-            &clean(&format!("not the expected JSON: {error}"), 200),
-        )
-    })
+    serde_json::from_slice(body).map_err(|error| not_json(permission, &error))
+}
+
+fn not_json(permission: Permission, error: &serde_json::Error) -> ReadFailure {
+    let text = format!("not the expected JSON: {error}");
+    malformed(permission, &clean(&text, 200))
 }
 
 pub(super) fn malformed(permission: Permission, text: &str) -> ReadFailure {

@@ -9,15 +9,18 @@ use azure_core::error::ErrorKind;
 use azure_core::http::policies::Policy;
 use azure_core::http::policies::auth::BearerTokenAuthorizationPolicy;
 use azure_core::http::{
-    Context, Method, Pipeline, PipelineSendOptions, RawResponse, Request, RetryOptions,
+    Context, Method, Pipeline, PipelineStreamOptions, RawResponse, Request, RetryOptions,
 };
+use futures::StreamExt as _;
 use rand::RngExt as _;
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use url::Url;
 
 use super::gate::{Gate, Scope, Until};
 use super::observe::Resent;
+use super::page::PageReader;
 use super::refusal::{self, Refusal, subscription};
 use super::{Identity, Transports, chain};
 use crate::config;
@@ -28,8 +31,9 @@ use crate::telemetry::Service;
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
 /// Tries of one call, the first included.
 const TRIES: u32 = 3;
-/// Calls in flight at most.
-const CONCURRENCY: usize = 32;
+/// Calls in flight at most: a quarter of the reads that Resource Manager lets one identity make at
+/// once.
+const CONCURRENCY: usize = 64;
 
 /// What a call needs, to be named when it is refused.
 #[derive(Debug, Clone, Copy)]
@@ -40,11 +44,36 @@ pub(super) struct Permission {
     pub(super) what: &'static str,
 }
 
+/// What the body of a success goes into, piece by piece.
+pub(super) trait Body: Default + Send {
+    /// Takes the next piece.
+    fn take(&mut self, piece: &[u8]);
+}
+
+impl Body for Vec<u8> {
+    fn take(&mut self, piece: &[u8]) {
+        self.extend_from_slice(piece);
+    }
+}
+
+impl<W: DeserializeOwned, T: From<W> + Send> Body for PageReader<W, T> {
+    fn take(&mut self, piece: &[u8]) {
+        self.feed(piece);
+    }
+}
+
+enum Answer<B> {
+    Success(B),
+    Refusal(RawResponse),
+}
+
 /// A client of Resource Manager's GETs.
 #[derive(Debug)]
 pub struct ResourceManager {
     pub(super) endpoint: Url,
     pipeline: Pipeline,
+    /// What its token is for.
+    scope: String,
     identity: Arc<Identity>,
     gate: Gate,
     permits: Semaphore,
@@ -60,8 +89,10 @@ impl ResourceManager {
     ) -> Self {
         let credential: Arc<dyn TokenCredential> = Arc::<Identity>::clone(&identity);
         let scope = format!("{}/.default", config.audience);
-        let bearer: Arc<dyn Policy> =
-            Arc::new(BearerTokenAuthorizationPolicy::new(credential, [scope]));
+        let bearer: Arc<dyn Policy> = Arc::new(BearerTokenAuthorizationPolicy::new(
+            credential,
+            [scope.clone()],
+        ));
         // Retries are made below, where the pass's deadline is known.
         let pipeline = Pipeline::new(
             option_env!("CARGO_PKG_NAME"),
@@ -74,30 +105,38 @@ impl ResourceManager {
         Self {
             endpoint: config.endpoint.clone(),
             pipeline,
+            scope,
             identity,
             gate: Gate::default(),
             permits: Semaphore::new(CONCURRENCY),
         }
     }
 
-    /// Gets one document. The body of a success is returned undecoded.
-    pub(super) async fn get(
+    /// Gets the token that the calls need, so that they find it there.
+    pub(super) async fn prepare(&self, deadline: Instant) {
+        let until = deadline.min(Instant::now() + CALL_TIMEOUT);
+        // A call tells what is wrong, and tries again.
+        let _ = timeout_at(until, self.identity.get_token(&[&self.scope], None)).await;
+    }
+
+    /// Gets one document: a success's body goes into a `B` of its own for each try.
+    pub(super) async fn get<B: Body>(
         &self,
         url: &Url,
         permission: Permission,
         deadline: Instant,
-    ) -> Result<Vec<u8>, ReadFailure> {
+    ) -> Result<B, ReadFailure> {
         let read = self.try_get(url, permission, deadline).await;
         read.map_err(|refusal| refusal.failure)
     }
 
     /// The same, with Azure's reason where it refuses.
-    pub(super) async fn try_get(
+    pub(super) async fn try_get<B: Body>(
         &self,
         url: &Url,
         permission: Permission,
         deadline: Instant,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<B, Refusal> {
         let mut tried = 0;
         let mut token_renewed = false;
         loop {
@@ -121,8 +160,8 @@ impl ResourceManager {
                 )),
             };
             let (refusal, wait) = match answer {
-                Ok(response) => match u16::from(response.status()) {
-                    200..=299 => return Ok(response.into_body().to_vec()),
+                Ok(Answer::Success(body)) => return Ok(body),
+                Ok(Answer::Refusal(response)) => match u16::from(response.status()) {
                     401 if !token_renewed => {
                         token_renewed = true;
                         self.identity.reset(generation);
@@ -214,7 +253,7 @@ impl ResourceManager {
         (refusal, wait.or_else(|| Some(backoff(2))))
     }
 
-    async fn send(&self, url: &Url, resent: u32) -> Result<RawResponse, ReadFailure> {
+    async fn send<B: Body>(&self, url: &Url, resent: u32) -> Result<Answer<B>, ReadFailure> {
         let _permit = self.permits.acquire().await.map_err(|_| {
             failure(
                 ReadFailureKind::Connection,
@@ -223,15 +262,24 @@ impl ResourceManager {
         })?;
         let mut request = Request::new(url.clone(), Method::Get);
         request.insert_header("accept", "application/json");
-        let options = PipelineSendOptions {
+        let options = PipelineStreamOptions {
             skip_checks: true,
-            ..PipelineSendOptions::default()
+            ..PipelineStreamOptions::default()
         };
         let context = Context::new().with_value(Resent(resent));
-        self.pipeline
-            .send(&context, &mut request, Some(options))
-            .await
-            .map_err(|error| self.transport_failure(&error))
+        let broken = |error: azure_core::Error| self.transport_failure(&error);
+        let sent = self.pipeline.stream(&context, &mut request, Some(options));
+        let response = sent.await.map_err(broken)?;
+        if !response.status().is_success() {
+            let whole = response.try_into_raw_response().await;
+            return whole.map(Answer::Refusal).map_err(broken);
+        }
+        let mut body = B::default();
+        let mut pieces = response.into_body();
+        while let Some(piece) = pieces.next().await {
+            body.take(&piece.map_err(broken)?);
+        }
+        Ok(Answer::Success(body))
     }
 
     fn transport_failure(&self, error: &azure_core::Error) -> ReadFailure {

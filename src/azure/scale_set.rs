@@ -9,16 +9,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
-use super::flexible::{LIST_INTERFACES, LIST_MACHINES};
-use super::listing::{Items, decode, malformed};
+use super::flexible::{Group, LIST_INTERFACES, LIST_MACHINES};
+use super::listing::{decode, malformed};
 use super::refusal::{Reason, Refusal};
 use super::resource_manager::{Permission, ResourceManager, failure};
-use super::wire::{Interface, Machine, ScaleSet};
+use super::wire::ScaleSet;
 use crate::model::{CompleteListing, Listing, ReadFailure, ReadFailureKind, ScaleSetId};
 use crate::reconcile::{Inventory, Mode};
 
@@ -38,10 +39,14 @@ pub struct ScaleSets {
     pub(super) states_forbidden: Mutex<BTreeMap<ScaleSetId, String>>,
 }
 
-/// One resource group's interfaces, listed at most once a pass.
-pub(super) type GroupInterfaces = Mutex<HashMap<(String, String), Arc<OnceCell<Items<Interface>>>>>;
+/// Each resource group's interfaces, listed at most once a pass and shared by its sets.
+pub(super) type GroupInterfaces = Mutex<HashMap<(String, String), Arc<OnceCell<Group>>>>;
 
 impl Inventory for ScaleSets {
+    fn prepare(&self, deadline: Instant) -> BoxFuture<'_, ()> {
+        Box::pin(self.manager.prepare(deadline))
+    }
+
     fn list(
         &self,
         sets: BTreeSet<ScaleSetId>,
@@ -156,7 +161,7 @@ impl ScaleSets {
     ) -> Result<ScaleSet, Refusal> {
         let url = self.set_url(set, &[], COMPUTE_API);
         let read = self.manager.try_get(&url, READ_SET, deadline).await;
-        let body = read.map_err(|refusal| not_found(set, refusal))?;
+        let body: Vec<u8> = read.map_err(|refusal| not_found(set, refusal))?;
         Ok(decode(&body, READ_SET)?)
     }
 
@@ -268,15 +273,11 @@ pub(super) fn mode_of(model: &ScaleSet) -> Mode {
 
 /// An item that can be decoded, because everything is optional, and that tells nothing all the
 /// same: its machine or its address is not known.
-pub(super) fn odd_item<'a>(
-    machines: &[Machine],
-    mut interfaces: impl Iterator<Item = &'a Interface>,
-) -> Option<ReadFailure> {
+pub(super) fn odd_item(machine: bool, interface: bool) -> Option<ReadFailure> {
     let text = "an item without its properties";
-    if machines.iter().any(|machine| machine.properties.is_none()) {
-        return Some(malformed(LIST_MACHINES, text));
+    if machine {
+        Some(malformed(LIST_MACHINES, text))
+    } else {
+        interface.then(|| malformed(LIST_INTERFACES, text))
     }
-    interfaces
-        .any(|interface| interface.properties.is_none())
-        .then(|| malformed(LIST_INTERFACES, text))
 }

@@ -1,22 +1,10 @@
 //! Resource Manager's JSON, as far as this program reads it.
 //!
 //! Everything is optional and unknown fields are ignored, because the service adds, omits and
-//! nulls fields freely. The one exception is a page's `value`: a page without it is not an empty
-//! page.
+//! nulls fields freely. The one exception is a page's `value` ([`super::PageReader`]): a page
+//! without it is not an empty page.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
-
-/// One page of a listing. Items are decoded one by one, so that an odd one spoils only itself.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Page<'a> {
-    /// The items.
-    #[serde(borrow)]
-    pub value: Vec<&'a RawValue>,
-    /// The next page, absent or empty on the last.
-    pub next_link: Option<String>,
-}
 
 /// A scale set.
 #[derive(Debug, Clone, Deserialize)]

@@ -1,5 +1,6 @@
 //! Azure resource ids, which change their case from one answer to the next.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// An Azure resource id, lower-cased, because Resource Manager compares ids without case and
@@ -26,12 +27,12 @@ impl ResourceId {
         let group_word = segments.next()?;
         segments.next().filter(|group| !group.is_empty())?;
         let providers = segments.next()?;
-        let rest: Vec<&str> = segments.collect();
+        let (rest, mut empty) = (segments.clone(), segments.filter(|part| part.is_empty()));
         let plausible = shape == ["", "subscriptions"]
             && group_word == "resourcegroups"
             && providers == "providers"
-            && rest.len() >= 3
-            && rest.iter().all(|segment| !segment.is_empty())
+            && rest.count() >= 3
+            && empty.next().is_none()
             && !trimmed.chars().any(char::is_control);
         plausible.then_some(id)
     }
@@ -119,32 +120,41 @@ impl ScaleSetId {
         )
     }
 
-    fn key(&self) -> (String, String, String) {
-        (
-            self.subscription.to_lowercase(),
-            self.resource_group.to_lowercase(),
-            self.name.to_lowercase(),
-        )
+    fn parts(&self) -> [&str; 3] {
+        [&self.subscription, &self.resource_group, &self.name]
     }
+}
+
+/// Compares without case, and without making a copy to do so: sets are keys of maps, and a pass
+/// over many upstreams looks them up thousands of times.
+fn compare_without_case(a: &str, b: &str) -> Ordering {
+    fn lower(text: &str) -> impl Iterator<Item = char> {
+        text.chars().flat_map(char::to_lowercase)
+    }
+    lower(a).cmp(lower(b))
 }
 
 impl PartialEq for ScaleSetId {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        self.cmp(other) == Ordering::Equal
     }
 }
 
 impl Eq for ScaleSetId {}
 
 impl PartialOrd for ScaleSetId {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for ScaleSetId {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
+    fn cmp(&self, other: &Self) -> Ordering {
+        let pairs = self.parts().into_iter().zip(other.parts());
+        pairs
+            .map(|(a, b)| compare_without_case(a, b))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     }
 }
 
@@ -181,6 +191,26 @@ mod tests {
         assert_eq!(id.name_of("virtualmachines"), Some("3"));
         assert_eq!(id.resource_group(), "rg");
         assert_eq!(id.top_type(), "microsoft.compute/virtualmachinescalesets");
+    }
+
+    #[test]
+    fn sets_are_one_set_however_their_ids_are_spelled() {
+        let set = |subscription: &str, group: &str, name: &str| ScaleSetId {
+            subscription: subscription.into(),
+            resource_group: group.into(),
+            name: name.into(),
+        };
+        let spelled = set("S1", "Gruppe-Ä", "WEB");
+        assert_eq!(spelled, set("s1", "gruppe-ä", "web"));
+        assert_eq!(spelled.cmp(&set("s1", "gruppe-ä", "web")), Ordering::Equal);
+        for other in [
+            set("s2", "gruppe-ä", "web"),
+            set("s1", "gruppe-a", "web"),
+            set("s1", "gruppe-ä", "web2"),
+        ] {
+            assert_ne!(spelled, other);
+            assert_eq!(spelled.cmp(&other), other.cmp(&spelled).reverse());
+        }
     }
 
     #[test]

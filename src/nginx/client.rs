@@ -8,8 +8,7 @@ use reqwest::Method;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -29,7 +28,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 /// Replies at most: 1,000 servers are 200 kB.
 const BODY_LIMIT_BYTES: usize = 8 * 1024 * 1024;
 /// Calls in flight to one NGINX at most.
-const CONCURRENCY: usize = 64;
+const CONCURRENCY: usize = 100;
 /// Tries of a call that failed on the way, the first included. Every call is safe to repeat: a
 /// server added twice is `EntryExists`, one deleted twice is `UpstreamServerNotFound`.
 const TRIES: u32 = 3;
@@ -214,7 +213,9 @@ impl NginxPlus {
         let status = response.status();
         let asked_to_wait = response.headers().contains_key(RETRY_AFTER);
         outgoing.answered(status.as_u16(), asked_to_wait);
-        let mut body = Vec::new();
+        let announced = response.content_length().unwrap_or_default();
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        let mut body = Vec::with_capacity(announced.min(BODY_LIMIT_BYTES));
         while let Some(chunk) = response
             .chunk()
             .await
@@ -254,13 +255,22 @@ fn unanswered(error: &reqwest::Error) -> Unanswered {
     }
 }
 
-pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, BalancerError> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BalancerError> {
     serde_json::from_slice(body).map_err(|error| not_understood(&error.to_string()))
 }
 
 fn not_understood(error: &str) -> BalancerError {
     let text = format!("NGINX's reply cannot be understood: {}", clean(error, 150));
     BalancerError::new(Failure::Malformed, text)
+}
+
+/// The servers of an upstream, as the API lists them.
+///
+/// # Errors
+///
+/// [`Failure::Malformed`]
+pub fn servers(body: &[u8]) -> Result<Vec<Server>, BalancerError> {
+    wire::servers(body).map_err(|error| not_understood(&error))
 }
 
 #[async_trait]
@@ -272,7 +282,7 @@ impl Balancer for NginxPlus {
     ) -> Result<Vec<Server>, BalancerError> {
         let url = self.servers_url(upstream, "");
         let body = self.call(Method::GET, url, &None::<()>, deadline).await?;
-        wire::servers(&body).map_err(|error| not_understood(&error))
+        servers(&body)
     }
 
     async fn peers(

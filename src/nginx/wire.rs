@@ -1,8 +1,10 @@
 //! The NGINX Plus API's JSON. Every field of a reply but the address is optional: NGINXaaS tells six
 //! of them, and may leave out an id of 0.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{
@@ -12,17 +14,16 @@ use crate::plan::Changes;
 
 /// One server, as replied.
 #[derive(Debug, Deserialize)]
-pub(super) struct ServerReply {
+pub(super) struct ServerReply<'a> {
     /// 0 where it is left out, as NGINX's own Go client prints it; NGINXaaS answers in its shape.
     #[serde(default)]
     id: u64,
-    server: String,
+    #[serde(borrow)]
+    server: Cow<'a, str>,
     max_conns: Option<u64>,
     max_fails: Option<u64>,
-    #[serde(default, deserialize_with = "time")]
-    fail_timeout: Option<NginxTime>,
-    #[serde(default, deserialize_with = "time")]
-    slow_start: Option<NginxTime>,
+    fail_timeout: Option<Time>,
+    slow_start: Option<Time>,
     weight: Option<u64>,
     backup: Option<bool>,
     down: Option<bool>,
@@ -31,42 +32,58 @@ pub(super) struct ServerReply {
 }
 
 /// A time that is a text for HTTP and may be a bare number of seconds for stream.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NginxTime>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Time {
-        Text(String),
-        Seconds(u32),
-    }
-    match Option::<Time>::deserialize(deserializer)? {
-        None => Ok(None),
-        Some(Time::Seconds(seconds)) => Ok(Some(NginxTime::from_seconds(seconds))),
-        Some(Time::Text(text)) => text.parse().map(Some).map_err(serde::de::Error::custom),
+#[derive(Debug, Clone, Copy)]
+struct Time(NginxTime);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TimeVisitor)
     }
 }
 
 /// Reads a list of servers. Two with the same id are no list to act on: a removal names its server by
 /// the id alone.
 pub(super) fn servers(body: &[u8]) -> Result<Vec<Server>, String> {
-    let replies: Vec<ServerReply> =
+    let replies: Vec<ServerReply<'_>> =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let mut ids = BTreeSet::new();
-    if let Some(twice) = replies.iter().find(|reply| !ids.insert(reply.id)) {
-        return Err(format!("two servers have the id {}", twice.id));
+    let mut ids: Vec<u64> = replies.iter().map(|reply| reply.id).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("two servers have the id {}", twice[0]));
     }
     Ok(replies.into_iter().map(Server::from).collect())
 }
 
-impl From<ServerReply> for Server {
+struct TimeVisitor;
+
+impl Visitor<'_> for TimeVisitor {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as NGINX writes it, or seconds")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+        text.parse().map(Time).map_err(E::custom)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Time, E> {
+        let seconds = u32::try_from(seconds).map_err(E::custom)?;
+        Ok(Time(NginxTime::from_seconds(seconds)))
+    }
+}
+
+impl From<ServerReply<'_>> for Server {
     /// Fills in NGINX's defaults for what is not told.
-    fn from(reply: ServerReply) -> Self {
+    fn from(reply: ServerReply<'_>) -> Self {
+        let time = |told: Option<Time>| told.map(|Time(time)| time);
         Self {
             id: reply.id,
             address: ServerAddress::parse(&reply.server),
             max_conns: reply.max_conns.unwrap_or(0),
             max_fails: reply.max_fails.unwrap_or(1),
-            fail_timeout: reply.fail_timeout.unwrap_or(NginxTime::from_seconds(10)),
-            slow_start: reply.slow_start.unwrap_or_default(),
+            fail_timeout: time(reply.fail_timeout).unwrap_or(NginxTime::from_seconds(10)),
+            slow_start: time(reply.slow_start).unwrap_or_default(),
             weight: reply.weight.unwrap_or(1),
             backup: reply.backup.unwrap_or(false),
             down: reply.down.unwrap_or(false),

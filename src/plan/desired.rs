@@ -1,6 +1,6 @@
 //! What the scale sets say an upstream should hold, and how sure that is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::Note;
@@ -12,12 +12,12 @@ use crate::model::{
 /// The instances behind an upstream, by the server address they explain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Picture {
-    /// The most serving phase of the instances with this address, and whether it may be added.
-    pub(super) explained: BTreeMap<SocketAddr, Explained>,
+    /// The most serving phase of the instances with this address, and whether it may be added; in
+    /// the order of the addresses.
+    pub(super) explained: Vec<(SocketAddr, Explained)>,
     pub(super) notes: Vec<Note>,
     /// Instances that run and whose address Azure did not tell.
     pub(super) untold: usize,
-    candidates: Vec<Candidate>,
     whole: Option<Totals>,
     failures: Vec<ReadFailure>,
 }
@@ -77,11 +77,13 @@ impl Picture {
     #[must_use]
     pub fn new(upstream: &Upstream, sources: &[(&Source, &Listing)]) -> Self {
         let mut picture = Self::default();
+        let instances = sources.iter().map(|(_, listing)| listing.instances().len());
+        picture.explained.reserve(instances.sum());
         // A set may be a source twice, with two ports.
         let mut untold = BTreeSet::new();
         for (source, listing) in sources {
             for instance in listing.instances() {
-                picture.put(upstream, source, instance);
+                picture.put(upstream, source.port, instance);
                 if is_untold(instance) {
                     untold.insert((&source.set, &instance.name));
                 }
@@ -90,13 +92,15 @@ impl Picture {
                 picture.failures.push(failure.clone());
             }
         }
+        // An address that a leaving instance gave up may already be a new instance's: the one that
+        // serves most counts, whatever the order of the listing.
+        picture.explained.sort_unstable_by(|(a, old), (b, new)| {
+            a.cmp(b).then_with(|| old.phase.cmp(&new.phase))
+        });
+        picture.explained.dedup_by_key(|(address, _)| *address);
         picture.untold = untold.len();
         picture.notes.sort();
         picture.notes.dedup();
-        picture.candidates.sort_by(|a, b| {
-            let key = |one: &Candidate| (one.name.clone(), one.set.clone(), one.address);
-            key(a).cmp(&key(b))
-        });
         let complete: Vec<&CompleteListing> = sources
             .iter()
             .filter_map(|(_, listing)| match listing {
@@ -133,78 +137,108 @@ impl Picture {
         &self.failures
     }
 
-    /// Every instance that was seen, by name.
-    #[must_use]
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
+    /// What explains a server address, if anything does.
+    pub(super) fn explanation(&self, address: SocketAddr) -> Option<&Explained> {
+        let place = self
+            .explained
+            .binary_search_by_key(&address, |(address, _)| *address);
+        self.explained.get(place.ok()?).map(|(_, found)| found)
     }
 
-    fn put(&mut self, upstream: &Upstream, source: &Source, instance: &Instance) {
-        let phase = match &instance.phase {
-            Phase::Serving if upstream.require_healthy && !instance.healthy => {
-                Phase::Arriving(ArrivingWhy::NotHealthy)
-            }
-            phase => phase.clone(),
-        };
-        let leaves = matches!(phase, Phase::Leaving(_));
-        let mut candidate = Candidate {
-            name: instance.name.clone(),
-            set: source.set.name.clone(),
-            phase: phase.clone(),
-            address: None,
-            why_not: None,
-        };
-        let ip = match instance.address {
-            Address::Known(ip) => ip,
-            Address::Missing(why) => {
-                candidate.why_not = (!leaves).then(|| format!("not added: it has {why}"));
-                self.see(candidate);
-                return;
-            }
-        };
-        let accepted = upstream.accepts(ip);
-        let may_be_added = accepted
-            && match &phase {
-                Phase::Serving => true,
-                Phase::Arriving(ArrivingWhy::Starting) => upstream.add_before_running,
-                Phase::Arriving(_) | Phase::Leaving(_) => false,
-            };
-        candidate.address = Some(SocketAddr::new(ip, source.port));
-        candidate.why_not = match &phase {
-            Phase::Leaving(_) => None,
-            _ if !accepted => Some(format!(
-                "not added: {ip} is outside the private ranges and not in this upstream's `networks`"
-            )),
-            Phase::Arriving(why) if !may_be_added => Some(format!("not added yet: it is {why}")),
-            _ => None,
-        };
-        self.see(candidate);
-        let new = Explained {
+    fn put(&mut self, upstream: &Upstream, port: u16, instance: &Instance) {
+        let Verdict {
+            phase,
+            address,
+            may_be_added,
+            why_not,
+        } = judge(upstream, port, instance);
+        self.notes.extend(why_not.map(|text| Note {
+            subject: instance.name.clone(),
+            text,
+        }));
+        let explained = Explained {
             phase,
             may_be_added,
         };
-        // An address that a leaving instance gave up may already be a new instance's: the one that
-        // serves most counts, whatever the order of the listing.
-        match self.explained.entry(SocketAddr::new(ip, source.port)) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(new);
-            }
-            std::collections::btree_map::Entry::Occupied(mut entry) => {
-                if new.phase < entry.get().phase {
-                    entry.insert(new);
-                }
-            }
-        }
+        self.explained
+            .extend(address.map(|address| (address, explained)));
     }
+}
 
-    /// Takes an instance in, and what there is to remark about it.
-    fn see(&mut self, candidate: Candidate) {
-        self.notes
-            .extend(candidate.why_not.clone().map(|text| Note {
-                subject: candidate.name.clone(),
-                text,
-            }));
-        self.candidates.push(candidate);
+/// Every instance that was seen, by name: for who looks on, because a plan has no use for it.
+#[must_use]
+pub fn candidates(upstream: &Upstream, sources: &[(&Source, &Listing)]) -> Vec<Candidate> {
+    let seen = sources.iter().flat_map(|(source, listing)| {
+        let instances = listing.instances().iter();
+        instances.map(|instance| (*source, instance))
+    });
+    let candidates = seen.map(|(source, instance)| {
+        let verdict = judge(upstream, source.port, instance);
+        Candidate {
+            name: instance.name.clone(),
+            set: source.set.name.clone(),
+            phase: verdict.phase,
+            address: verdict.address,
+            why_not: verdict.why_not,
+        }
+    });
+    let mut candidates: Vec<Candidate> = candidates.collect();
+    candidates.sort_by(|a, b| {
+        let (left, right) = ((&a.name, &a.set, a.address), (&b.name, &b.set, b.address));
+        left.cmp(&right)
+    });
+    candidates
+}
+
+/// What an upstream makes of an instance.
+struct Verdict {
+    /// Where it is in its life, `require_healthy` included.
+    phase: Phase,
+    address: Option<SocketAddr>,
+    may_be_added: bool,
+    /// Why it may not be added, or not yet, where it does not simply leave.
+    why_not: Option<String>,
+}
+
+fn judge(upstream: &Upstream, port: u16, instance: &Instance) -> Verdict {
+    let phase = match &instance.phase {
+        Phase::Serving if upstream.require_healthy && !instance.healthy => {
+            Phase::Arriving(ArrivingWhy::NotHealthy)
+        }
+        phase => phase.clone(),
+    };
+    let ip = match instance.address {
+        Address::Known(ip) => ip,
+        Address::Missing(why) => {
+            let leaves = matches!(phase, Phase::Leaving(_));
+            return Verdict {
+                phase,
+                address: None,
+                may_be_added: false,
+                why_not: (!leaves).then(|| format!("not added: it has {why}")),
+            };
+        }
+    };
+    let accepted = upstream.accepts(ip);
+    let may_be_added = accepted
+        && match &phase {
+            Phase::Serving => true,
+            Phase::Arriving(ArrivingWhy::Starting) => upstream.add_before_running,
+            Phase::Arriving(_) | Phase::Leaving(_) => false,
+        };
+    let why_not = match &phase {
+        Phase::Leaving(_) => None,
+        _ if !accepted => Some(format!(
+            "not added: {ip} is outside the private ranges and not in this upstream's `networks`"
+        )),
+        Phase::Arriving(why) if !may_be_added => Some(format!("not added yet: it is {why}")),
+        _ => None,
+    };
+    Verdict {
+        phase,
+        address: Some(SocketAddr::new(ip, port)),
+        may_be_added,
+        why_not,
     }
 }
 

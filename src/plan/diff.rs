@@ -1,6 +1,6 @@
 //! Finds the changes, without judging them.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use super::desired::Explained;
@@ -30,13 +30,13 @@ pub(super) fn diff(observation: &Observation<'_>) -> Difference {
         notes: picture.notes.clone(),
         ..Difference::default()
     };
-    let mut seen: BTreeSet<&ServerAddress> = BTreeSet::new();
+    let mut seen: HashSet<&ServerAddress> = HashSet::with_capacity(servers.len());
     let mut ours: Vec<&Server> = servers
         .iter()
         .filter(|server| upstream.owns(server))
         .collect();
     // Of an address that is listed twice the server in service stays, whatever the reply's order.
-    ours.sort_by_key(|server| (!in_service(observation, server), server.id));
+    ours.sort_by_cached_key(|server| (!in_service(observation, server), server.id));
     for server in ours {
         if !seen.insert(&server.address) {
             if let Some(whole) = whole {
@@ -67,7 +67,8 @@ pub(super) fn diff(observation: &Observation<'_>) -> Difference {
         }
     }
     // Also those that are not ours: adding an address twice is refused by NGINX.
-    let present: BTreeSet<SocketAddr> = servers.iter().filter_map(socket).collect();
+    let mut present: HashSet<SocketAddr> = HashSet::with_capacity(servers.len());
+    present.extend(servers.iter().filter_map(socket));
     for (address, explained) in &picture.explained {
         if explained.may_be_added && !present.contains(address) {
             difference.steps.push(Step::Add {
@@ -91,14 +92,19 @@ fn explanation<'a>(
     address: &ServerAddress,
 ) -> Option<&'a Explained> {
     match address {
-        ServerAddress::Socket(address) => observation.picture.explained.get(address),
+        ServerAddress::Socket(address) => observation.picture.explanation(*address),
         ServerAddress::Other(_) => None,
     }
 }
 
-/// The run-time status of a server, where it was read.
+/// The run-time status of a server, where it was read. `peers` are in the order of their ids.
 pub(super) fn peer(peers: Option<&[PeerStatus]>, server: &Server) -> Option<PeerStatus> {
-    peers?.iter().copied().find(|peer| peer.id == server.id)
+    let peers = peers?;
+    let place = peers.partition_point(|peer| peer.id < server.id);
+    peers
+        .get(place)
+        .copied()
+        .filter(|peer| peer.id == server.id)
 }
 
 /// Whether the server takes new requests, as far as is known: its own flags, NGINX's run-time

@@ -122,7 +122,7 @@ fn keep_something(observation: &Observation<'_>, plan: &mut Plan) {
         .collect();
     let leaving = ids(plan, Step::takes_out);
     let in_service = |server: &Server| in_service(observation, server);
-    let staying: BTreeSet<u64> = ours
+    let staying: Vec<u64> = ours
         .iter()
         .filter(|server| in_service(server) && !leaving.contains(&server.id))
         .map(|server| server.id)
@@ -188,12 +188,13 @@ fn bar_release(observation: &Observation<'_>, plan: &mut Plan) {
 
 /// Replacements run side by side, and each leaves a gap: where they concern all that stays in
 /// service, the last one waits for the next pass.
-fn spare_one(plan: &mut Plan, staying: &BTreeSet<u64>) {
+fn spare_one(plan: &mut Plan, staying: &[u64]) {
     let adds = plan
         .steps
         .iter()
         .any(|step| matches!(step, Step::Add { .. }));
-    if adds || !staying.is_subset(&ids(plan, is_replacement)) {
+    let replaced = ids(plan, is_replacement);
+    if adds || !staying.iter().all(|id| replaced.contains(id)) {
         return;
     }
     let last = plan.steps.iter().rfind(|step| is_replacement(step));

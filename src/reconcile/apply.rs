@@ -159,8 +159,16 @@ impl Applier<'_> {
 
     /// Runs steps side by side, and gives their results in the plan's order.
     async fn run_raw<'s>(&self, steps: &[&'s Step]) -> Vec<(&'s Step, Done)> {
-        let futures: Vec<_> = steps.iter().map(|step| self.one(step)).collect();
-        let done: Vec<Done> = stream::iter(futures).buffered(WRITES).collect().await;
+        let writes: Vec<_> = steps
+            .iter()
+            .enumerate()
+            .map(|(place, step)| async move { (place, self.one(step).await) })
+            .collect();
+        // A slow write does not keep the next from beginning.
+        let writes = stream::iter(writes).buffer_unordered(WRITES);
+        let mut done: Vec<(usize, Done)> = writes.collect().await;
+        done.sort_by_key(|(place, _)| *place);
+        let done = done.into_iter().map(|(_, done)| done);
         steps.iter().copied().zip(done).collect()
     }
 

@@ -3,7 +3,7 @@
 //! What NGINX reports is the state; this only times it. A process that is new knows nothing and
 //! starts its own clock, so the worst that a restart costs is one `drain_timeout` more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
 use tokio::time::Instant;
@@ -34,9 +34,14 @@ impl Drains {
             return BTreeMap::new();
         };
         let seen = all.entry(upstream.clone()).or_default();
-        seen.retain(|address, _| servers.iter().any(|server| server.address == *address));
+        if !seen.is_empty() {
+            let there: HashSet<&ServerAddress> = servers.iter().map(|own| &own.address).collect();
+            seen.retain(|address, _| there.contains(address));
+        }
+        let peers = peers.unwrap_or_default().iter();
+        let peers: HashMap<u64, &PeerStatus> = peers.map(|peer| (peer.id, peer)).collect();
         for server in servers {
-            let peer = peers.and_then(|peers| peers.iter().find(|peer| peer.id == server.id));
+            let peer = peers.get(&server.id);
             let draining =
                 server.draining || peer.is_some_and(|peer| peer.state == PeerState::Draining);
             if draining {

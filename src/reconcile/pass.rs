@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
 use futures::future::join_all;
-use futures::stream::FuturesUnordered;
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use super::apply::Applier;
@@ -18,7 +18,8 @@ use super::streaks::Streaks;
 use super::survey::Seen;
 use super::{Balancer, BalancerError, Inventory};
 use crate::model::{
-    Listing, PeerStatus, ScaleSetId, Server, ServerAddress, Source, Upstream, UpstreamKey,
+    Kind, Listing, PeerStatus, ReadFailure, ReadFailureKind, ScaleSetId, Server, ServerAddress,
+    Source, Upstream, UpstreamKey,
 };
 use crate::plan::{Observation, Picture, Plan, WholePicture, digest, plan};
 use crate::telemetry::{self, Origin};
@@ -90,20 +91,25 @@ impl Intent {
 
 /// Servers that NGINX does not let be changed, so that they are not tried again in every pass.
 #[derive(Debug, Default)]
-pub(super) struct Statics(Mutex<BTreeSet<(UpstreamKey, u64, ServerAddress)>>);
+pub(super) struct Statics(Mutex<BTreeMap<UpstreamKey, BTreeMap<u64, ServerAddress>>>);
 
 impl Statics {
     pub(super) fn learn(&self, upstream: &UpstreamKey, id: u64, address: &ServerAddress) {
         if let Ok(mut known) = self.0.lock() {
-            known.insert((upstream.clone(), id, address.clone()));
+            let known = known.entry(upstream.clone()).or_default();
+            known.insert(id, address.clone());
         }
     }
 
     /// Marks those among `servers` that are known not to be changeable.
     pub(super) fn mark(&self, upstream: &UpstreamKey, servers: &mut [Server]) {
         let Ok(known) = self.0.lock() else { return };
+        let Some(known) = known.get(upstream) else {
+            return;
+        };
         for server in servers {
-            server.fixed |= known.contains(&(upstream.clone(), server.id, server.address.clone()));
+            let same = known.get(&server.id);
+            server.fixed |= same.is_some_and(|address| *address == server.address);
         }
     }
 }
@@ -216,6 +222,23 @@ impl Reconciler {
         // NGINX before Azure: a server seen here and missing from a complete listing taken later
         // is really gone, so a slow pass cannot delete what a newer one has just added.
         let read_by = deadline.min(began + NGINX_READ);
+        let preparation = self.inventory.prepare(read_by);
+        let work = self.look_and_finish(&selected, intent, read_by, deadline);
+        tokio::pin!(work);
+        tokio::select! {
+            reports = &mut work => reports,
+            () = preparation => work.await,
+        }
+    }
+
+    /// Reads NGINX, then finishes every upstream that could be read.
+    async fn look_and_finish(
+        &self,
+        selected: &[&Upstream],
+        intent: &Intent,
+        read_by: Instant,
+        deadline: Instant,
+    ) -> Vec<UpstreamReport> {
         let reads = selected
             .iter()
             .map(|upstream| self.balancer.servers(&upstream.key, read_by));
@@ -247,52 +270,34 @@ impl Reconciler {
     /// a slow set holds up nobody else.
     async fn finish_all(
         &self,
-        mut pending: Vec<(&Upstream, Vec<Server>)>,
+        pending: Vec<(&Upstream, Vec<Server>)>,
         intent: &Intent,
         deadline: Instant,
     ) -> Vec<UpstreamReport> {
-        let sets: BTreeSet<ScaleSetId> = pending
+        let sets = sets_of(pending.iter().map(|(upstream, _)| *upstream));
+        let listed: Listed = sets
             .iter()
-            .flat_map(|(upstream, _)| &upstream.sources)
-            .map(|source| source.set.clone())
+            .map(|set| (set.clone(), SetOnce::new()))
             .collect();
         // What is left after the listings is for the writes.
         let list_by = Instant::now() + deadline.saturating_duration_since(Instant::now()) * 4 / 5;
-        let mut listings = self.inventory.list(sets, list_by);
-        let mut listed: BTreeMap<ScaleSetId, Arc<Listing>> = BTreeMap::new();
-        let mut working = FuturesUnordered::new();
-        let mut reports = Vec::new();
-        let mut all_listed = false;
-        while !(all_listed && working.is_empty()) {
-            tokio::select! {
-                next = listings.next(), if !all_listed => match next {
-                    None => all_listed = true,
-                    Some((set, listing)) => {
-                        listed.insert(set, Arc::new(listing));
-                        let (ready, waiting) = std::mem::take(&mut pending)
-                            .into_iter()
-                            .partition(|(upstream, _)| known(upstream, &listed).is_some());
-                        pending = waiting;
-                        let ready: Vec<(&Upstream, Vec<Server>)> = ready;
-                        for (upstream, servers) in ready {
-                            let sources = known(upstream, &listed).unwrap_or_default();
-                            working.push(self.finish(upstream, servers, sources, intent, deadline));
-                        }
-                    }
-                },
-                Some(report) = working.next(), if !working.is_empty() => {
-                    reports.push(self.ended(report));
+        let listing = async {
+            let mut listings = self.inventory.list(sets, list_by);
+            while let Some((set, listing)) = listings.next().await {
+                if let Some(cell) = listed.get(&set) {
+                    let _ = cell.set(listing);
                 }
             }
-        }
-        for (upstream, servers) in pending {
-            let mut report = UpstreamReport::new(upstream.key.clone(), upstream.group_names());
-            report.servers = servers.into_iter().map(|server| server.address).collect();
-            report.servers.sort();
-            report.servers_read = true;
-            report.fail("not_listed", "its scale sets were not listed");
-            reports.push(self.ended(report));
-        }
+            // Nobody may wait for ever for a set that was forgotten.
+            for (set, cell) in &listed {
+                let _ = cell.set(not_listed(set));
+            }
+        };
+        let upstreams = pending.into_iter().map(|(upstream, servers)| async {
+            let report = self.finish(upstream, servers, &listed, intent, deadline);
+            self.ended(report.await)
+        });
+        let ((), reports) = futures::join!(listing, join_all(upstreams));
         reports
     }
 
@@ -300,31 +305,37 @@ impl Reconciler {
         &self,
         upstream: &Upstream,
         servers: Vec<Server>,
-        sources: Vec<(&Source, Arc<Listing>)>,
+        listed: &Listed,
         intent: &Intent,
         deadline: Instant,
     ) -> UpstreamReport {
+        // Where the plan will want NGINX's run-time status in any case, it comes beside Azure's
+        // answers.
+        let peers = async {
+            if *intent == Intent::Survey || wants_peers(upstream, &servers) {
+                Peers::Asked(self.peers(upstream, deadline).await)
+            } else {
+                Peers::NotAsked
+            }
+        };
+        let (sources, peers) = futures::join!(known(upstream, listed), peers);
         let mut report = UpstreamReport::new(upstream.key.clone(), upstream.group_names());
-        let borrowed: Vec<(&Source, &Listing)> = sources
-            .iter()
-            .map(|(source, listing)| (*source, &**listing))
-            .collect();
-        let picture = Picture::new(upstream, &borrowed);
+        let picture = Picture::new(upstream, &sources);
         for failure in picture.failures() {
             report.fail(failure.kind.name(), failure.message.clone());
         }
         let (plan, peers) = self
-            .plan(upstream, &servers, &picture, intent, deadline)
+            .plan(upstream, &servers, &picture, peers, intent, deadline)
             .await;
         if *intent == Intent::Survey {
             let peers = match peers {
                 Peers::Asked(peers) => peers,
-                Peers::NotAsked => self.peers(upstream, deadline).await,
+                Peers::NotAsked => None,
             };
             let seen = Seen {
                 upstream,
                 servers: &servers,
-                sources: &borrowed,
+                sources: &sources,
                 picture: &picture,
                 peers: peers.as_deref(),
                 plan: &plan,
@@ -382,10 +393,11 @@ impl Reconciler {
             .retain(|address| !report.updated.contains(address));
         report.draining.sort();
         report.draining.dedup();
+        let removed: BTreeSet<&ServerAddress> = report.removed.iter().collect();
         report.servers = servers
-            .iter()
-            .map(|server| server.address.clone())
-            .filter(|address| !report.removed.contains(address))
+            .into_iter()
+            .map(|server| server.address)
+            .filter(|address| !removed.contains(address))
             .chain(report.added.iter().cloned())
             .collect();
         report.servers.sort();
@@ -393,33 +405,38 @@ impl Reconciler {
         report
     }
 
-    /// Plans; where NGINX's run-time status would let the plan decide better, reads it and plans
-    /// again.
+    /// Plans; where NGINX's run-time status would let the plan decide better and was not asked for
+    /// yet, reads it and plans again.
     async fn plan(
         &self,
         upstream: &Upstream,
         servers: &[Server],
         picture: &Picture,
+        peers: Peers,
         intent: &Intent,
         deadline: Instant,
     ) -> (Plan, Peers) {
         let key = &upstream.key;
         let drains = self.drains.progress(key, Instant::now());
-        let first = plan(&Observation {
-            upstream,
-            servers,
-            picture,
-            peers: None,
-            drains: &drains,
-        });
-        let draining = servers.iter().any(|server| server.draining);
-        if !first.wants_peers {
-            if (draining || !drains.is_empty()) && !intent.only_looks() {
-                self.drains.observe(key, servers, None, Instant::now());
+        let peers = if let Peers::Asked(peers) = peers {
+            peers
+        } else {
+            let first = plan(&Observation {
+                upstream,
+                servers,
+                picture,
+                peers: None,
+                drains: &drains,
+            });
+            let draining = servers.iter().any(|server| server.draining);
+            if !first.wants_peers {
+                if (draining || !drains.is_empty()) && !intent.only_looks() {
+                    self.drains.observe(key, servers, None, Instant::now());
+                }
+                return (first, Peers::NotAsked);
             }
-            return (first, Peers::NotAsked);
-        }
-        let peers = self.peers(upstream, deadline).await;
+            self.peers(upstream, deadline).await
+        };
         let drains = if intent.only_looks() {
             drains
         } else {
@@ -453,13 +470,42 @@ enum Peers {
     Asked(Option<Vec<PeerStatus>>),
 }
 
+/// The scale sets, each told as soon as it is listed.
+type Listed = BTreeMap<ScaleSetId, SetOnce<Listing>>;
+
+fn sets_of<'a>(upstreams: impl Iterator<Item = &'a Upstream>) -> BTreeSet<ScaleSetId> {
+    let sources = upstreams.flat_map(|upstream| &upstream.sources);
+    sources.map(|source| source.set.clone()).collect()
+}
+
 /// The listings of an upstream's sources, once all are there.
-fn known<'a>(
-    upstream: &'a Upstream,
-    listed: &BTreeMap<ScaleSetId, Arc<Listing>>,
-) -> Option<Vec<(&'a Source, Arc<Listing>)>> {
-    let listing = |source: &'a Source| Some((source, Arc::clone(listed.get(&source.set)?)));
-    upstream.sources.iter().map(listing).collect()
+async fn known<'a>(upstream: &'a Upstream, listed: &'a Listed) -> Vec<(&'a Source, &'a Listing)> {
+    let mut sources = Vec::new();
+    for source in &upstream.sources {
+        if let Some(cell) = listed.get(&source.set) {
+            sources.push((source, cell.wait().await));
+        }
+    }
+    sources
+}
+
+fn not_listed(set: &ScaleSetId) -> Listing {
+    Listing::Incomplete {
+        set: set.clone(),
+        seen: Vec::new(),
+        failure: ReadFailure {
+            kind: ReadFailureKind::Malformed,
+            message: format!("scale set {} was not listed", set.name),
+        },
+    }
+}
+
+/// Whether the plan will ask for the run-time status whatever Azure says: this NGINX's list of
+/// servers does not tell whether one drains.
+fn wants_peers(upstream: &Upstream, servers: &[Server]) -> bool {
+    upstream.key.kind == Kind::Http
+        && !upstream.drain_timeout.is_zero()
+        && servers.iter().any(|server| !server.tells_draining)
 }
 
 fn unread(upstream: &Upstream, error: &BalancerError) -> UpstreamReport {

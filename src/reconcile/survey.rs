@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use crate::model::{
     Listing, PeerState, PeerStatus, Phase, ScaleSetId, Server, ServerAddress, Source, Upstream,
 };
-use crate::plan::{Candidate, HoldReason, Picture, Plan, Step};
+use crate::plan::{Candidate, HoldReason, Picture, Plan, Step, candidates};
 
 /// One upstream, looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,15 +124,18 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     pub(super) fn survey(&self) -> Survey {
-        let index = Index::new(self);
+        let candidates = candidates(self.upstream, self.sources);
+        let index = Index::new(self, &candidates);
         let mut members: Vec<Member> = self
             .servers
             .iter()
             .map(|server| self.member(&index, server))
             .collect();
         members.sort_by(|a, b| a.address.cmp(&b.address));
-        let candidates = self.picture.candidates().iter();
-        let mut absent: Vec<Absent> = candidates.filter_map(|one| absent(&index, one)).collect();
+        let mut absent: Vec<Absent> = candidates
+            .iter()
+            .filter_map(|one| absent(&index, one))
+            .collect();
         // Instance numbers are not padded: `web_8` comes before `web_10`.
         absent.sort_by(|a, b| {
             let key = |one: &Absent| (one.set.clone(), one.name.len(), one.name.clone());
@@ -235,9 +238,9 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(seen: &Seen<'a>) -> Self {
+    fn new(seen: &Seen<'a>, candidates: &'a [Candidate]) -> Self {
         let mut behind: BTreeMap<SocketAddr, &Candidate> = BTreeMap::new();
-        for candidate in seen.picture.candidates() {
+        for candidate in candidates {
             let Some(address) = candidate.address else {
                 continue;
             };

@@ -19,6 +19,7 @@ mod policies;
 mod races;
 mod safety_support;
 mod secrets;
+mod side_by_side;
 mod support;
 mod telemetry;
 mod traffic;

@@ -4,9 +4,11 @@
 //!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]), with its bill of materials
 //!   ([`sbom`]) beside it;
 //! - `soak` runs the handler for hours against the simulated cloud ([`soak`], `tests/soak`);
+//! - `bench` measures that binary as a whole ([`bench`]);
 //! - `start` runs the function app on this machine with the Core Tools ([`start`]).
 
 mod archive;
+mod bench;
 mod cargo;
 mod linkage;
 mod package;
@@ -59,6 +61,13 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
+    /// Measure the whole program against the simulated cloud; docs/performance.md explains it
+    ///
+    /// Prints a table with the floor beside each time, and writes target/bench/bench.json.
+    Bench {
+        #[command(flatten)]
+        options: bench::Options,
+    },
     /// Stage the function app into target/function-app and run `func start` there
     ///
     /// Takes local.settings.json from the repository's root, or the sample where there is none.
@@ -96,6 +105,7 @@ fn run(command: &Command, repository: &Path) -> Result<ExitCode> {
             *release,
             &[("--minutes", minutes), ("--rate", rate), ("--seed", seed)],
         ),
+        Command::Bench { options } => bench::run(repository, options),
         Command::Start {
             release,
             func_arguments,

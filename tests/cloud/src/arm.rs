@@ -5,6 +5,7 @@
 
 mod body;
 mod found;
+mod full;
 mod list;
 mod problem;
 mod route;

@@ -3,6 +3,7 @@
 mod addresses;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::faults::{Fault, FaultHandle, Faults, Match};
 use crate::gate::{Gate, GateAt, Gates};
 use crate::journal::{Journal, Recorded, Service};
 use crate::listener::Bound;
+use crate::pace::Pace;
 use crate::pipeline::{self, Shared};
 use crate::tls::{Authority, Presented};
 use crate::traffic::{self, TrafficHandle};
@@ -31,6 +33,7 @@ pub struct Cloud {
     origins: HashMap<Service, String>,
     nginx_http_origin: String,
     certificates: HashMap<Service, Arc<Presented>>,
+    connections: HashMap<Service, Arc<AtomicU64>>,
 }
 
 impl Cloud {
@@ -44,6 +47,16 @@ impl Cloud {
     /// [`Cloud::start`] for code that is not asynchronous.
     #[must_use]
     pub fn start_now() -> Self {
+        Self::start_offering(&[b"http/1.1"])
+    }
+
+    /// A cloud whose TLS services offer HTTP/2 as well, as Azure's do.
+    #[must_use]
+    pub fn start_with_http2() -> Self {
+        Self::start_offering(&[b"h2", b"http/1.1"])
+    }
+
+    fn start_offering(protocols: &[&[u8]]) -> Self {
         let authority = Authority::new();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -76,20 +89,25 @@ impl Cloud {
             gates: Gates::default(),
             latency: Mutex::default(),
             clocks: Mutex::default(),
+            pace: Pace::new(),
             origins: origins.clone(),
         });
         let mut tasks = Vec::new();
         let mut certificates = HashMap::new();
+        let mut connections: HashMap<Service, Arc<AtomicU64>> = HashMap::new();
         let mut serve = |service: Service, bound: Bound, tls: bool| {
             let tls = tls.then(|| {
-                let (acceptor, certificate) = authority.acceptor();
+                let (acceptor, certificate) = authority.acceptor(protocols);
                 certificates.insert(service, certificate);
                 acceptor
             });
             let shared = Arc::clone(&shared);
-            tasks.push(bound.serve(runtime.handle(), tls, move |request| {
-                pipeline::handle(Arc::clone(&shared), service, request)
-            }));
+            let count = Arc::clone(connections.entry(service).or_default());
+            tasks.push(
+                bound.serve_counted(runtime.handle(), tls, count, move |request| {
+                    pipeline::handle(Arc::clone(&shared), service, request)
+                }),
+            );
         };
         for (service, bound) in services {
             serve(service, bound, service != Service::Identity);
@@ -106,6 +124,7 @@ impl Cloud {
             origins,
             nginx_http_origin,
             certificates,
+            connections,
         }
     }
 
@@ -193,6 +212,26 @@ impl Cloud {
     pub fn present_certificate(&self, service: Service, names: &[&str], days: i64) {
         let certificate = self.authority.certificate(names, Some(days));
         self.certificates[&service].replace(certificate);
+    }
+
+    /// Answers every request to a service this long after its arrival, the time that the answer
+    /// takes to make included: for measurements.
+    pub fn set_round_trip(&self, service: Service, round_trip: Duration) {
+        self.shared.pace.set(service, round_trip);
+    }
+
+    /// How late the answers were that [`Cloud::set_round_trip`] has timed, since this was last
+    /// asked: what the simulation itself adds to a measurement.
+    #[must_use]
+    pub fn take_lateness(&self) -> Vec<Duration> {
+        self.shared.pace.take_lateness()
+    }
+
+    /// The connections that a service has accepted so far.
+    #[must_use]
+    pub fn connections(&self, service: Service) -> u64 {
+        let counted = self.connections.get(&service);
+        counted.map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// Holds the first matching request (after [`Match::skip`] others) when it arrives, before

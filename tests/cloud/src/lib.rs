@@ -32,6 +32,7 @@ mod identity;
 mod journal;
 mod listener;
 mod nginx;
+mod pace;
 mod pipeline;
 mod random;
 mod reply;

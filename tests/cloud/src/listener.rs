@@ -1,12 +1,14 @@
-//! Accepting connections on loopback, with or without TLS, and speaking HTTP/1.1 on them.
+//! Accepting connections on loopback, with or without TLS, and speaking HTTP/1.1 or, where a
+//! client has chosen it, HTTP/2 on them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
@@ -43,6 +45,21 @@ impl Bound {
         H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Response<Body>, Aborted>> + Send + 'static,
     {
+        self.serve_counted(runtime, tls, Arc::default(), handle)
+    }
+
+    /// The same, counting the connections.
+    pub(crate) fn serve_counted<H, F>(
+        self,
+        runtime: &tokio::runtime::Handle,
+        tls: Option<TlsAcceptor>,
+        count: Arc<AtomicU64>,
+        handle: H,
+    ) -> AbortHandle
+    where
+        H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Response<Body>, Aborted>> + Send + 'static,
+    {
         let handle = Arc::new(handle);
         let task = runtime.spawn(async move {
             let listener = TcpListener::from_std(self.listener).unwrap();
@@ -51,15 +68,18 @@ impl Bound {
                 let Ok((stream, _)) = listener.accept().await else {
                     continue;
                 };
+                count.fetch_add(1, Ordering::Relaxed);
                 let _ = stream.set_nodelay(true);
                 while connections.try_join_next().is_some() {}
                 let (tls, handle) = (tls.clone(), Arc::clone(&handle));
                 connections.spawn(async move {
                     match tls {
-                        None => talk(stream, handle).await,
+                        None => talk(stream, false, handle).await,
                         Some(tls) => {
                             if let Ok(stream) = tls.accept(stream).await {
-                                talk(stream, handle).await;
+                                let chosen = stream.get_ref().1.alpn_protocol();
+                                let http2 = chosen == Some(b"h2");
+                                talk(stream, http2, handle).await;
                             }
                         }
                     }
@@ -71,14 +91,21 @@ impl Bound {
 }
 
 /// One connection, until either side ends it. An [`Aborted`] request ends it without an answer.
-async fn talk<S, H, F>(stream: S, handle: Arc<H>)
+async fn talk<S, H, F>(stream: S, http2: bool, handle: Arc<H>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Aborted>> + Send + 'static,
 {
     let service = service_fn(move |request| handle(request));
-    let _ = hyper::server::conn::http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let stream = TokioIo::new(stream);
+    if http2 {
+        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(stream, service)
+            .await;
+    } else {
+        let _ = hyper::server::conn::http1::Builder::new()
+            .serve_connection(stream, service)
+            .await;
+    }
 }

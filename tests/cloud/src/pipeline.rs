@@ -14,6 +14,7 @@ use crate::answer::{Answer, Seen};
 use crate::faults::{Fault, Faults};
 use crate::gate::{GateAt, Gates};
 use crate::journal::{Journal, Recorded, Service};
+use crate::pace::Pace;
 use crate::reply::{self, Aborted, Body};
 use crate::world::World;
 use crate::{arm, collector, identity, nginx, vault};
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) latency: Mutex<HashMap<Service, Duration>>,
     /// How many seconds a service's clock is ahead of this machine's.
     pub(crate) clocks: Mutex<HashMap<Service, i64>>,
+    pub(crate) pace: Pace,
     pub(crate) origins: HashMap<Service, String>,
 }
 
@@ -76,6 +78,7 @@ pub(crate) async fn handle(
     service: Service,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Aborted> {
+    let due = shared.pace.due(service);
     let seen = read(request).await?;
     let at = shared.journal.begin(record(service, &seen));
     let latency = shared.latency_of(service);
@@ -101,6 +104,7 @@ pub(crate) async fn handle(
     }
 
     let answer = shared.dated(service, shared.ask(service, &seen));
+    shared.pace.keep(due).await;
     shared.gates.pass(GateAt::Answer, service, &seen).await;
     if let Some(Fault::ApplyThenReset) = fault {
         return Err(Aborted);

@@ -94,8 +94,9 @@ impl Authority {
         Arc::new(CertifiedKey::new(vec![leaf.der().clone()], key))
     }
 
-    /// A TLS acceptor, and what changes its certificate.
-    pub(crate) fn acceptor(&self) -> (TlsAcceptor, Arc<Presented>) {
+    /// A TLS acceptor that offers these application protocols, the preferred one first, and what
+    /// changes its certificate.
+    pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> (TlsAcceptor, Arc<Presented>) {
         let presented = Arc::new(Presented(Mutex::new(self.certificate(&NAMES, None))));
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Presented>::clone(&presented);
         let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -103,7 +104,7 @@ impl Authority {
             .unwrap()
             .with_no_client_auth()
             .with_cert_resolver(resolver);
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         (TlsAcceptor::from(Arc::new(server)), presented)
     }
 

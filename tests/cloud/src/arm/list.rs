@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::full;
 use super::problem::Problem;
 use crate::answer::{Answer, Seen};
 use crate::world::State;
@@ -40,7 +41,12 @@ pub(super) fn page(
     if rest.next().is_some() {
         body["nextLink"] = json!(next_link(state, seen, origin, last));
     }
-    Ok(Answer::json(200, &print(state, body)))
+    let answer = Answer::json(200, &print(state, body));
+    Ok(if state.compute.full_documents {
+        full::fill(&answer)
+    } else {
+        answer
+    })
 }
 
 fn place(token: &str) -> Option<u64> {

@@ -18,6 +18,12 @@ impl World {
         self.with(|state| state.compute.page_size = size.max(1));
     }
 
+    /// Prints machines and network interfaces in their full size, with all that nobody asked for:
+    /// about 5.6 kB and 1.5 kB each, as the service does. The short form is at first.
+    pub fn print_full_documents(&self, on: bool) {
+        self.with(|state| state.compute.full_documents = on);
+    }
+
     /// Prints every ARM id in upper case, as Azure does now and then.
     pub fn print_ids_in_upper_case(&self, on: bool) {
         self.with(|state| state.compute.upper_case_ids = on);

@@ -1,7 +1,7 @@
 //! The replies as our own wire types read them.
 
 use contract::{Address, Interface, InterfaceReference, Machine, ScaleSet};
-use nginx_vmss_sync::azure::wire;
+use nginx_vmss_sync::azure::{PageReader, wire};
 use serde::de::DeserializeOwned;
 
 use crate::microsoft::Page;
@@ -89,12 +89,9 @@ pub(crate) fn refusal(body: &[u8]) -> (String, String) {
 }
 
 fn page<T: DeserializeOwned, U>(body: &[u8], item: impl Fn(T) -> U) -> Page<U> {
-    let page: wire::Page<'_> = serde_json::from_slice(body).unwrap();
-    let items = page
-        .value
-        .iter()
-        .map(|raw| item(serde_json::from_str(raw.get()).unwrap()));
-    (items.collect(), page.next_link)
+    let page = PageReader::<T>::read(body).unwrap();
+    assert_eq!(page.odd, None);
+    (page.items.into_iter().map(item).collect(), page.next_link)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> T {
