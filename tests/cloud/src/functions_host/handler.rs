@@ -156,12 +156,6 @@ impl Handler {
         self.port
     }
 
-    /// The process id of the handler.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// A plain GET, such as the host's ping.
     pub async fn get(&self, path: &str) -> Reply {
         let call = Call {
