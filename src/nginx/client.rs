@@ -206,7 +206,7 @@ impl NginxPlus {
         let mut response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
-                outgoing.unanswered(unanswered(&error));
+                outgoing.unanswered(Unanswered::of(&error));
                 return Err(self.broken(&error));
             }
         };
@@ -242,16 +242,6 @@ impl NginxPlus {
             Failure::Connection
         };
         BalancerError::new(kind, format!("no answer from {}: {text}", self.host()))
-    }
-}
-
-fn unanswered(error: &reqwest::Error) -> Unanswered {
-    if error.is_timeout() {
-        Unanswered::Timeout
-    } else if error.is_connect() || error.is_request() {
-        Unanswered::Connection
-    } else {
-        Unanswered::Other
     }
 }
 

@@ -83,13 +83,19 @@ pub(super) struct Settings {
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Variables of the exporter that change nothing here, and what does instead.
 const UNSUPPORTED: [(&str, &str); 4] = [
-    ("COMPRESSION", "nothing is compressed"),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", "nothing is compressed"),
     (
-        "CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
         "SSL_CERT_FILE is the trust store of every connection",
     ),
-    ("CLIENT_CERTIFICATE", "client certificates are not sent"),
-    ("CLIENT_KEY", "client certificates are not sent"),
+    (
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+        "client certificates are not sent",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+        "client certificates are not sent",
+    ),
 ];
 
 impl Settings {
@@ -110,8 +116,7 @@ impl Settings {
         }
         settings.sampler_is_set = sampler(&set, &mut settings.problems);
         for (name, instead) in UNSUPPORTED {
-            let name = format!("OTEL_EXPORTER_OTLP_{name}");
-            if set(&name).is_some_and(|value| !value.eq_ignore_ascii_case("none")) {
+            if set(name).is_some_and(|value| !value.eq_ignore_ascii_case("none")) {
                 settings
                     .problems
                     .push(format!("{name} is not followed: {instead}"));

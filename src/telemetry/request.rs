@@ -38,6 +38,18 @@ pub enum Unanswered {
 }
 
 impl Unanswered {
+    /// What an error of the HTTP client means.
+    #[must_use]
+    pub fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_connect() || error.is_request() {
+            Self::Connection
+        } else {
+            Self::Other
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
