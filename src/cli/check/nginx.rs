@@ -10,6 +10,7 @@ use super::{Doctor, clock, reach, remedy};
 use crate::config::ApiKeySource;
 use crate::nginx::{KeyDoubt, WriteAccess};
 use crate::reconcile::{Balancer as _, BalancerError, BalancerErrorKind as Failure};
+use crate::telemetry::Service;
 
 /// A certificate that expires within this time is worth a word: renewal is late.
 const CERTIFICATE_DAYS: i64 = 14;
@@ -23,7 +24,7 @@ pub(super) async fn examine(
     let endpoint = &doctor.config.api_endpoint;
     let host = endpoint.host_str().unwrap_or_default();
     let subject = format!("NGINX at `{host}`");
-    match reach::reach(&doctor.client, endpoint).await {
+    match reach::reach(&doctor.client, Service::Nginx, endpoint).await {
         Ok(reached) => {
             findings.ok(Check::NginxReachable, &subject, "answers");
             certificate(&subject, reached, findings);

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::certificate;
 use super::finding::Remedy;
-use crate::telemetry::clean;
+use crate::telemetry::{Outgoing, Service, Unanswered, clean};
 
 /// One step at most.
 const STEP: Duration = Duration::from_secs(5);
@@ -59,7 +59,11 @@ pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
 }
 
 /// Asks for the URL, without any credential.
-pub(super) async fn reach(client: &reqwest::Client, url: &Url) -> Result<Reached, Unreachable> {
+pub(super) async fn reach(
+    client: &reqwest::Client,
+    service: Service,
+    url: &Url,
+) -> Result<Reached, Unreachable> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
     // A literal IPv6 address stands in brackets in a URL only.
@@ -83,9 +87,16 @@ pub(super) async fn reach(client: &reqwest::Client, url: &Url) -> Result<Reached
         return Err(failed(Step::Connection, text));
     }
     let sent = SystemTime::now();
+    let outgoing = Outgoing::begin(service, "GET", url, 0);
     let answer = match timeout(REQUEST, client.get(url.clone()).send()).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(judge(host, port, &error)),
+        Ok(Ok(answer)) => {
+            outgoing.answered(answer.status().as_u16(), false);
+            answer
+        }
+        Ok(Err(error)) => {
+            outgoing.unanswered(Unanswered::Connection);
+            return Err(judge(host, port, &error));
+        }
         Err(_) => {
             let text = format!("`{host}` takes the connection and does not answer");
             return Err(failed(Step::Http, text));

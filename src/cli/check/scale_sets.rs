@@ -9,6 +9,7 @@ use super::{Doctor, clock, reach, remedy};
 use crate::azure::{Principal, Read, Reason, Refusal, actions};
 use crate::model::{CompleteListing, Listing, Phase, ScaleSetId};
 use crate::reconcile::{Inventory as _, Mode};
+use crate::telemetry::Service;
 
 /// What was listed, for those who come after.
 pub(super) type Listings = BTreeMap<ScaleSetId, Listing>;
@@ -22,7 +23,7 @@ pub(super) async fn examine(
     let endpoint = &doctor.config.resource_manager.endpoint;
     let host = endpoint.host_str().unwrap_or_default();
     let subject = format!("Azure Resource Manager at `{host}`");
-    match reach::reach(&doctor.client, endpoint).await {
+    match reach::reach(&doctor.client, Service::ResourceManager, endpoint).await {
         Ok(reached) => {
             findings.ok(Check::AzureReachable, &subject, "answers");
             clock::examine(findings, Check::AzureClock, "Azure", reached.seconds_ahead);

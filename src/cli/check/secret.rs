@@ -9,6 +9,7 @@ use super::{Doctor, reach, remedy};
 use crate::azure::{KeyVault, KeyVaultError, KeyVaultTrouble, Principal, SecretFacts};
 use crate::config::{ApiKeySource, SecretId};
 use crate::nginx::KeyDoubt;
+use crate::telemetry::Service;
 
 /// A secret that expires within this time is worth a word.
 const WARNING_DAYS: i64 = 30;
@@ -166,7 +167,7 @@ async fn unreadable(
             Remedy::new("store the raw key:").paste([remedy::store_key(id)])
         }
         // Often it is the way to the vault, and the SDK's words do not say which step of it.
-        KeyVaultTrouble::Other => match reach::reach(&doctor.client, &id.vault).await {
+        KeyVaultTrouble::Other => match reach::reach(&doctor.client, Service::KeyVault, &id.vault).await {
             Ok(_) => Remedy::new(
                 "see whether it goes away by itself; `RUST_LOG=azure_core=debug` shows each try",
             ),

@@ -272,7 +272,7 @@ async fn a_set_that_cannot_be_read_for_another_reason_says_that_reason() {
                 form: ThrottleForm::Compute,
                 retry_after: Some(3_600),
             },
-            "it asked not to be called for another",
+            "Azure throttles this",
         ),
         (Fault::TruncatedJson, "not the expected JSON"),
         (
