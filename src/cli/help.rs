@@ -79,6 +79,8 @@ VMSS_SYNC_CONFIG            the configuration itself
                               the platform's managed identity; set by Azure
   SSL_CERT_FILE               trust store of all outgoing connections, instead of the system's
   RUST_LOG, LOG_FORMAT        what is logged, and as `text` or `json`
+  OTEL_EXPORTER_OTLP_ENDPOINT and the like
+                              traces and metrics; see docs/observability.md
   OTEL_EXPORTER_OTLP_ENDPOINT where traces and metrics go; other OTEL_ variables are followed
 ";
 
