@@ -17,7 +17,7 @@ var rules = [
     title: 'No timer pass has succeeded'
     description: 'The upstreams may be out of date. Look at the failed requests of ReconcileTimer, then run `nginx-vmss-sync check`.'
     severity: 1
-    query: 'requests | where name == "ReconcileTimer" and success == true | summarize count_ = count()'
+    query: 'requests | where name == "ReconcileTimer" and tostring(success) =~ "true" | summarize count_ = count()'
     operator: 'LessThan'
     threshold: 1
   }
@@ -26,7 +26,7 @@ var rules = [
     title: 'Passes fail'
     description: 'Three or more passes had a failure. The log line of each failed upstream tells the reason.'
     severity: 2
-    query: 'requests | where name in ("ReconcileTimer", "VmssScaleEvent", "Reconcile") and success == false | summarize count_ = count()'
+    query: 'requests | where name in ("ReconcileTimer", "VmssScaleEvent", "Reconcile") and tostring(success) =~ "false" | summarize count_ = count()'
     operator: 'GreaterThanOrEqual'
     threshold: 3
   }
@@ -35,7 +35,7 @@ var rules = [
     title: 'A change of an upstream is held'
     description: 'A change needs an explanation or a release. The log line of the upstream tells the reason and the digest that releases it.'
     severity: 2
-    query: 'traces | where message contains "outcome=\\"held\\"" or message contains "\\"outcome\\":\\"held\\"" | summarize count_ = count()'
+    query: 'traces | where message contains " outcome=held " or message contains "\\"outcome\\":\\"held\\"" | summarize count_ = count()'
     operator: 'GreaterThanOrEqual'
     threshold: 1
   }

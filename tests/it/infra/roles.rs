@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bicep::evaluate::Deployed;
+use nginx_vmss_sync::reconcile::Mode;
 use serde_json::{Value, json};
 use simulated_cloud::{Cloud, EmptyNicList, PowerState, Recorded, Service};
 
@@ -168,6 +169,14 @@ async fn each_role_grants_exactly_what_the_handler_asks_for_and_nowhere_else() {
         let requests = every_read(uniform).await;
         let grant = grant(&cloud(uniform, 0).await, uniform);
         assert_eq!(grant.actions, actions(&requests), "uniform {uniform}");
+        // And they are those that the messages name.
+        let mode = if uniform {
+            Mode::Uniform
+        } else {
+            Mode::Flexible
+        };
+        let told = nginx_vmss_sync::azure::actions(mode);
+        assert_eq!(grant.actions, told.map(str::to_owned).into());
         for request in &requests {
             // Every simulated cloud has the same subscription and group.
             assert!(
