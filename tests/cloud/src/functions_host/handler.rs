@@ -144,6 +144,12 @@ impl Handler {
         }
     }
 
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The port that the handler listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
