@@ -7,6 +7,7 @@ pub(crate) mod fuzzing;
 mod inspect;
 mod key;
 mod key_doubts;
+mod throttle;
 mod wire;
 
 pub use client::{NginxPlus, servers};

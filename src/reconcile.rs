@@ -171,6 +171,8 @@ pub enum BalancerErrorKind {
     Timeout,
     /// No connection, or it broke.
     Connection,
+    /// 429, or a `Retry-After` that outlives the pass.
+    Throttled,
     /// 5xx.
     Server,
     /// A reply that makes no sense.
@@ -196,6 +198,7 @@ impl BalancerErrorKind {
             Self::Rejected => "rejected",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
+            Self::Throttled => "throttled",
             Self::Server => "server",
             Self::Malformed => "malformed",
         }

@@ -10,11 +10,12 @@ use reqwest::header::{
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use url::Url;
 
 use super::errors::judge;
 use super::key::{ApiKey, Reading};
+use super::throttle::Throttle;
 use super::wire::{self, NewServer, ServerPatch, UpstreamReply};
 use crate::config::Config;
 use crate::model::{PeerStatus, Server, ServerAddress, ServerParameters, UpstreamKey};
@@ -41,6 +42,7 @@ pub struct NginxPlus {
     headers: HeaderMap,
     pub(super) key: Arc<ApiKey>,
     permits: Semaphore,
+    throttle: Throttle,
 }
 
 impl NginxPlus {
@@ -63,6 +65,7 @@ impl NginxPlus {
             headers,
             key,
             permits: Semaphore::new(CONCURRENCY),
+            throttle: Throttle::default(),
         }
     }
 
@@ -131,6 +134,7 @@ impl NginxPlus {
                 let text = "the pass has run out of time".to_owned();
                 return Err(BalancerError::new(Failure::Timeout, text));
             }
+            self.wait_turn(&method, &url, deadline).await?;
             tried += 1;
             let until = deadline.min(Instant::now() + CALL_TIMEOUT);
             let sent = self.send(&method, &url, body.as_deref(), &key, tried - 1);
@@ -157,7 +161,7 @@ impl NginxPlus {
             }
             let transient = matches!(
                 error.kind,
-                Failure::Connection | Failure::Timeout | Failure::Server
+                Failure::Connection | Failure::Timeout | Failure::Server | Failure::Throttled
             );
             let pause = Duration::from_millis(100 << tried);
             if !transient || tried >= TRIES || Instant::now() + pause >= deadline {
@@ -169,6 +173,29 @@ impl NginxPlus {
             );
             sleep(pause).await;
         }
+    }
+
+    /// Waits out a `Retry-After` that an earlier call was given, or gives up if it outlives the pass.
+    async fn wait_turn(
+        &self,
+        method: &Method,
+        url: &Url,
+        deadline: Instant,
+    ) -> Result<(), BalancerError> {
+        while let Some(until) = self
+            .throttle
+            .closed_until(method, url.path(), Instant::now())
+        {
+            if until >= deadline {
+                let text = format!(
+                    "{} throttles this call; it is left out until it may be made",
+                    self.host()
+                );
+                return Err(BalancerError::new(Failure::Throttled, text));
+            }
+            sleep_until(until).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn send(
@@ -213,6 +240,13 @@ impl NginxPlus {
         let status = response.status();
         let asked_to_wait = response.headers().contains_key(RETRY_AFTER);
         outgoing.answered(status.as_u16(), asked_to_wait);
+        self.throttle.answered(
+            method,
+            url.path(),
+            status,
+            response.headers(),
+            Instant::now(),
+        );
         let announced = response.content_length().unwrap_or_default();
         let announced = usize::try_from(announced).unwrap_or(usize::MAX);
         let mut body = Vec::with_capacity(announced.min(BODY_LIMIT_BYTES));

@@ -80,7 +80,11 @@ pub(super) fn judge(host: &str, method: &Method, status: StatusCode, body: &[u8]
                 Failure::Malformed,
                 format!("{host} redirects, which is not followed ({said})"),
             ),
-            408 | 429 | 500..=599 => (Failure::Server, format!("{host} failed ({said})")),
+            429 => (
+                Failure::Throttled,
+                format!("{host} throttles its callers ({said})"),
+            ),
+            408 | 500..=599 => (Failure::Server, format!("{host} failed ({said})")),
             _ => (
                 Failure::Rejected,
                 format!("{host} refused the call ({said})"),
