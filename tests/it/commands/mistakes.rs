@@ -47,7 +47,7 @@ async fn meets(cloud: &Cloud, yaml: &str, said: Said<'_>) {
     assert!(logged.contains("ERROR"), "{logged}");
 
     println!(
-        "## {}\n\n`check`:\n\n{finding}\n`sync`, and the handler's log:\n\n{line}\n",
+        "## {}\n\n`check`:\n\n```text\n{finding}```\n\n`sync`, and the handler's log:\n\n```text\n{line}\n```\n",
         said.mistake
     );
 }
