@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use simulated_cloud::functions_host::{Output, Process, run};
-use simulated_cloud::{Cloud, Service, UpstreamEntry};
+use simulated_cloud::{Cloud, Gate, Match, Service, UpstreamEntry};
 
 use crate::support::{binary, environment};
 
@@ -66,6 +66,13 @@ fn file(cloud: &Cloud, name: &str, text: &str) -> PathBuf {
     let path = cloud.directory().join(name);
     std::fs::write(&path, text).expect("the file is written");
     path
+}
+
+/// Holds the writes that a pass begins side by side: as many as may run at once.
+fn hold_writes(cloud: &Cloud) -> Vec<Gate> {
+    (0..8)
+        .map(|_| cloud.gate(Match::nginx().method("POST")))
+        .collect()
 }
 
 /// The line of a change that adds these servers to `web`.

@@ -124,9 +124,14 @@ class Forward(http.server.BaseHTTPRequestHandler):
         content = reply.read()
         upstream.close()
         violations = json.loads(reply.getheader(VIOLATIONS) or "[]")
-        self.server.exchanges.append(
-            Exchange(self.command, self.path, body.decode(), reply.status, content.decode(), violations)
-        )
+        # `check` also knocks without a key, to see whether anybody is there; the specification
+        # knows no keys.
+        if "authorization" in {name.lower() for name in headers}:
+            self.server.exchanges.append(
+                Exchange(
+                    self.command, self.path, body.decode(), reply.status, content.decode(), violations
+                )
+            )
         self.send_response(reply.status)
         self.send_header("content-type", reply.getheader("content-type") or "application/json")
         self.send_header("content-length", str(len(content)))
@@ -182,7 +187,7 @@ class Judge:
         path = exchange.path.split("/nplus/9/")[-1]
         words = [exchange.method, path.split("/")[0]]
         if exchange.method == "PATCH":
-            words.append("+".join(sorted(json.loads(exchange.body))))
+            words.append("+".join(sorted(json.loads(exchange.body))) or "nothing")
         words.append(str(exchange.status))
         if exchange.status >= 400:
             words.append(json.loads(exchange.reply).get("error", {}).get("code", "?"))
@@ -252,7 +257,7 @@ def play(judge):
     )
     judge.sync("nothing to change")
     judge.sync("nothing to change, planned", command=("plan",))
-    judge.sync("check", command=("check",))
+    judge.sync("check", "PATCH http nothing 404 UpstreamServerNotFound", command=("check",))
 
     first, second, third = judge.addresses("front", 80)
     cloud.do("max-conns", **HTTP, address=first, to=0)

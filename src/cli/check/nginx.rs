@@ -203,7 +203,13 @@ async fn elsewhere(
     findings: &mut Findings,
 ) {
     let endpoint = &doctor.config.api_endpoint;
-    let text = format!("`{endpoint}` is not an NGINX Plus API: {}", error.message);
+    let text = match error.kind {
+        Failure::PathNotFound => format!("there is no NGINX Plus API at `{endpoint}`"),
+        _ => format!(
+            "`{endpoint}` does not answer as an NGINX Plus API: {}",
+            error.message
+        ),
+    };
     let remedy = match doctor.services.nginx.api_elsewhere(doctor.deadline).await {
         Some(url) => Remedy::new("correct `api_endpoint`; the API answers here:")
             .paste([format!("api_endpoint: {url}")]),

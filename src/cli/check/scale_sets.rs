@@ -182,7 +182,7 @@ impl Patient<'_> {
         let ScaleSetId {
             subscription,
             resource_group,
-            name,
+            ..
         } = set;
         let said = &refusal.code;
         let accounts = "az account list --query \"[].{name:name, subscription:id, tenant:tenantId}\" --output table";
@@ -202,7 +202,7 @@ impl Patient<'_> {
                     .paste([remedy::find_set(set)]),
             ),
             Reason::NoResource => (
-                format!("there is no scale set `{name}` in resource group `{resource_group}` of subscription `{subscription}` ({said})"),
+                format!("it is not in resource group `{resource_group}` of subscription `{subscription}` ({said})"),
                 Remedy::new("correct `virtual_machine_scale_set` or `resource_group_name`; this finds the set:")
                     .paste([remedy::find_set(set)]),
             ),

@@ -154,12 +154,14 @@ fn missing(
         }
         _ => Remedy::new("see whether it goes away by itself; `RUST_LOG=debug` shows each try"),
     };
-    findings.failed(
-        Check::UpstreamExists,
-        &subject,
-        error.message.clone(),
-        remedy,
-    );
+    let text = match error.kind {
+        Failure::UpstreamNotFound => format!(
+            "NGINX has no {} upstream of this name, or it has no `zone`",
+            key.kind.path()
+        ),
+        _ => error.message.clone(),
+    };
+    findings.failed(Check::UpstreamExists, &subject, text, remedy);
 }
 
 /// The names most like this one, or where there are few, all of them.

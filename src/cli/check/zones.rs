@@ -102,3 +102,99 @@ impl ZoneUse<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{
+        CompleteListing, Kind, Listing, NginxTime, OptionalParameters, Ownership, Policy,
+        ScaleSetId, ServerParameters, Source, UpstreamKey,
+    };
+    use crate::nginx::RunTime;
+
+    fn set(name: &str) -> ScaleSetId {
+        ScaleSetId {
+            subscription: "s".into(),
+            resource_group: "g".into(),
+            name: name.into(),
+        }
+    }
+
+    fn upstream(kind: Kind, name: &str, sets: &[&str]) -> Upstream {
+        let sources = sets.iter().map(|name| Source {
+            set: set(name),
+            port: 80,
+        });
+        Upstream {
+            key: UpstreamKey {
+                kind,
+                name: name.into(),
+            },
+            sources: sources.collect(),
+            parameters: ServerParameters {
+                max_conns: 0,
+                max_fails: 1,
+                fail_timeout: NginxTime::from_seconds(10),
+                slow_start: NginxTime::default(),
+                optional: OptionalParameters::default(),
+            },
+            max_removal_percent: 50,
+            drain_timeout: Duration::ZERO,
+            add_before_running: false,
+            require_healthy: false,
+            ownership: Ownership::Exclusive,
+            networks: Vec::new(),
+            policy: Policy::Sync,
+        }
+    }
+
+    fn listing(name: &str, capacity: u64) -> (ScaleSetId, Listing) {
+        let listing = CompleteListing {
+            set: set(name),
+            capacity: Some(capacity),
+            instances: Vec::new(),
+        };
+        (set(name), Listing::Complete(listing))
+    }
+
+    fn seen<'a>(upstream: &'a Upstream, zone: Option<&str>) -> Seen<'a> {
+        Seen {
+            upstream,
+            servers: Ok(Vec::new()),
+            run_time: Ok(RunTime {
+                zone: zone.map(str::to_owned),
+                peers: 0,
+                health_checked: 0,
+            }),
+        }
+    }
+
+    #[test]
+    fn upstreams_that_share_a_zone_need_its_memory_together() {
+        let (a, b) = (
+            upstream(Kind::Http, "a", &["one", "two"]),
+            upstream(Kind::Http, "b", &["two"]),
+        );
+        let (tcp, lost) = (
+            upstream(Kind::Stream, "c", &["one"]),
+            upstream(Kind::Http, "d", &["three"]),
+        );
+        let listings: Listings = [listing("one", 3), listing("two", 5)].into();
+        let all = [
+            seen(&a, Some("shared")),
+            seen(&b, Some("shared")),
+            seen(&tcp, Some("shared")),
+            seen(&lost, None),
+        ];
+        let zones = of(&all, &listings);
+        let told: Vec<(usize, usize, Option<u64>)> = zones
+            .iter()
+            .map(|zone| (zone.first, zone.upstreams.len(), zone.wanted))
+            .collect();
+        // A stream upstream's zone is another one, and a set that was not listed wants nobody knows
+        // how many.
+        assert_eq!(told, [(0, 2, Some(13)), (2, 1, Some(3)), (3, 1, None)]);
+    }
+}

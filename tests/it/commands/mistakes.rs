@@ -47,7 +47,7 @@ async fn meets(cloud: &Cloud, yaml: &str, said: Said<'_>) {
     assert!(logged.contains("ERROR"), "{logged}");
 
     println!(
-        "## {}\n\n`check`:\n\n{finding}\n`sync`, and the handler's log:\n\n{line}\n",
+        "## {}\n\n`check`:\n\n```text\n{finding}```\n\n`sync`, and the handler's log:\n\n```text\n{line}\n```\n",
         said.mistake
     );
 }
@@ -289,8 +289,7 @@ async fn mistake_5_an_upstream_that_nginx_does_not_have() {
         mistake: "5. Upstream missing",
         cause: &[
             "http upstream `wbe`",
-            "NGINX has no such upstream",
-            "404 UpstreamNotFound",
+            "NGINX has no http upstream of this name, or it has no `zone`",
         ],
         remedy: &[
             "correct `name` (NGINX has `web`, `other`)",
@@ -312,7 +311,10 @@ async fn mistake_5_an_upstream_of_the_other_kind() {
     let wrong = UpstreamEntry::stream("web", "web-vmss", 80);
     let said = Said {
         mistake: "5b. Upstream of the other kind",
-        cause: &["stream upstream `web`", "NGINX has no such upstream"],
+        cause: &[
+            "stream upstream `web`",
+            "NGINX has no stream upstream of this name",
+        ],
         remedy: &["`kind: http` has this name; set it"],
         pass: &["servers of web", "check its `name` and `kind`"],
     };
@@ -374,7 +376,7 @@ async fn mistake_8_an_endpoint_without_its_suffix() {
     let right = format!("api_endpoint: {whole}\n");
     let said = Said {
         mistake: "8. Endpoint without `/nplus`",
-        cause: &["is not an NGINX Plus API", bare, "ends in `/nplus`"],
+        cause: &["there is no NGINX Plus API at", bare],
         remedy: &["correct `api_endpoint`; the API answers here:", &right],
         pass: &[
             "has no NGINX Plus API at this path",
@@ -417,7 +419,7 @@ async fn mistake_10_a_set_in_another_group() {
     let said = Said {
         mistake: "10. Set in another group",
         cause: &[
-            "there is no scale set `lost-vmss` in resource group `rg-app`",
+            "scale set `lost-vmss`: it is not in resource group `rg-app`",
             "404 ResourceNotFound",
         ],
         remedy: &[

@@ -1,8 +1,8 @@
 //! `sync`: one pass.
 
-use simulated_cloud::{Match, UpstreamEntry, UpstreamKind};
+use simulated_cloud::{Gate, Match, UpstreamEntry, UpstreamKind};
 
-use super::{PATIENCE, added, command, command_with, file, start, terminal, writes};
+use super::{PATIENCE, added, command, command_with, file, hold_writes, start, terminal, writes};
 use crate::support::{environment, flexible_cloud, sorted, uniform_cloud, web};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,22 +187,19 @@ async fn a_pipe_is_told_what_a_long_pass_waits_for() {
 async fn a_signal_lets_the_running_step_end_and_the_exit_says_that_not_all_was_done() {
     for signal in ["TERM", "INT"] {
         let cloud = uniform_cloud(30).await;
-        let gate = cloud.gate(Match::nginx().method("POST"));
+        let gates = hold_writes(&cloud);
         let process = start(&cloud, &["sync"], &cloud.config_yaml(&[web()]));
-        gate.arrived().await;
+        for gate in &gates {
+            gate.arrived().await;
+        }
         process.signal(signal).await;
-        assert!(
-            process.wait_for_line("a signal:", PATIENCE).await,
-            "{signal}"
-        );
-        gate.release();
+        let line = "a signal:";
+        assert!(process.wait_for_line(line, PATIENCE).await, "{signal}");
+        gates.iter().for_each(Gate::release);
         let output = process.finish(PATIENCE).await.expect("the signal ends it");
         assert_eq!(output.code, Some(1), "{signal}: {output:?}");
         let servers = cloud.world().server_addresses(UpstreamKind::Http, "web");
-        assert!(
-            !servers.is_empty() && servers.len() < 30,
-            "{signal}: {servers:?}"
-        );
+        assert_eq!(servers.len(), gates.len(), "{signal}: {servers:?}");
         assert!(output.stdout.contains("stopped by a signal"), "{output:?}");
         for server in &servers {
             assert!(output.stdout.contains(server), "{signal}: {output:?}");

@@ -1,8 +1,8 @@
 //! `sync --watch`, and the old agent's command line, which means the same.
 
-use simulated_cloud::{Cloud, Match, Service, UpstreamKind};
+use simulated_cloud::{Cloud, Gate, Match, Service, UpstreamKind};
 
-use super::{PATIENCE, added, command, file, start, stop, writes};
+use super::{PATIENCE, added, command, file, hold_writes, start, stop, writes};
 use crate::support::{sorted, uniform_cloud, web};
 
 /// A configuration that repeats every second.
@@ -64,19 +64,14 @@ async fn it_goes_on_after_a_failed_pass() {
 async fn a_signal_during_a_pass_lets_its_running_step_end_and_begins_no_other() {
     for signal in ["TERM", "INT"] {
         let cloud = uniform_cloud(30).await;
-        let gate = cloud.gate(Match::nginx().method("POST"));
+        let gates = hold_writes(&cloud);
         let process = start(&cloud, &["sync", "--watch"], &every_second(&cloud));
-        gate.arrived().await;
-        // The first write stands at the gate; the others that may run beside it have ended.
-        let beside = |requests: &[simulated_cloud::Recorded]| {
-            let answered =
-                |one: &&simulated_cloud::Recorded| one.is_write() && one.status.is_some();
-            requests.iter().filter(answered).count() == 7
-        };
-        assert!(cloud.wait_until(PATIENCE, beside).await);
+        for gate in &gates {
+            gate.arrived().await;
+        }
         process.signal(signal).await;
         assert!(process.wait_for_line("signal", PATIENCE).await, "{signal}");
-        gate.release();
+        gates.iter().for_each(Gate::release);
         let output = process.finish(PATIENCE).await.expect("the signal ends it");
         assert_eq!(output.code, Some(0), "{signal}: {output:?}");
         let servers = cloud.world().server_addresses(UpstreamKind::Http, "web");
