@@ -1,6 +1,11 @@
 //! The pure core: what a pass computes between its round trips. `cargo bench`.
 //!
 //! Each line tells the time and, below it, the allocations.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what cannot be set up cannot be measured"
+)]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,6 +1,11 @@
 //! What the pure core may allocate. Unlike a time, an allocation is the same on every machine, so
 //! that these limits hold in CI: a change that copies each unchanged server, or keeps whole
 //! documents in memory, fails here.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what cannot be set up cannot be measured"
+)]
 
 use std::alloc::System;
 use std::collections::BTreeMap;

@@ -36,11 +36,10 @@ impl Outcome {
 
 /// Kinds of failure that often pass by themselves, or only follow from another. The rest stays
 /// until somebody acts.
-const TRANSIENT: [&str; 8] = [
+const TRANSIENT: [&str; 7] = [
     "adds_failed",
     "connection",
     "malformed",
-    "not_listed",
     "server",
     "stopped",
     "throttled",

@@ -182,7 +182,7 @@ fn failure_kinds() -> BTreeSet<String> {
 #[test]
 fn every_kind_of_failure_is_in_the_table() {
     let kinds = failure_kinds();
-    for known in ["throttled", "upstream_static", "adds_failed", "not_listed"] {
+    for known in ["throttled", "upstream_static", "adds_failed", "stopped"] {
         assert!(
             kinds.contains(known),
             "{known} was not read from the source"

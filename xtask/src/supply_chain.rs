@@ -51,6 +51,7 @@ fn every_package_comes_from_this_repository_or_with_a_hash_from_the_one_registry
             "tests/browser/",
             "tests/soak/",
             "tests/contract/",
+            "benches/program/",
         ];
         let line = format!("name = \"{name}\"");
         let is_here = manifests.iter().any(|folder| {
