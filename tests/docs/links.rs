@@ -3,10 +3,6 @@
 use super::markdown::Page;
 use super::{all_pages, page, root};
 
-/// Pages that the index names and that are still being written. Each is checked as soon as it is
-/// there; the list is empty once all are.
-const COMING: [&str; 2] = ["docs/performance.md", "docs/security.md"];
-
 /// Why a link of a page leads nowhere.
 fn broken(page: &Page, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
@@ -19,11 +15,7 @@ fn broken(page: &Page, target: &str) -> Option<String> {
         file => directory.join(file),
     };
     let Ok(path) = path.canonicalize() else {
-        let coming = COMING.iter().map(|coming| root().join(coming));
-        let mut coming = coming.filter(|coming| !coming.exists());
-        let wanted = normal(&path);
-        return (!coming.any(|coming| coming == wanted))
-            .then(|| "there is no such file".to_owned());
+        return Some("there is no such file".to_owned());
     };
     if !path.starts_with(root().canonicalize().unwrap()) {
         return Some("it leads out of the repository".to_owned());
@@ -34,20 +26,6 @@ fn broken(page: &Page, target: &str) -> Option<String> {
     let anchors = Page::read(&path).anchors();
     (!anchors.iter().any(|known| known == anchor))
         .then(|| format!("there is no heading `{anchor}`"))
-}
-
-/// The path without `..`, for one that does not exist.
-fn normal(path: &std::path::Path) -> std::path::PathBuf {
-    let mut normal = std::path::PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => {
-                normal.pop();
-            }
-            part => normal.push(part),
-        }
-    }
-    normal
 }
 
 #[test]
