@@ -112,7 +112,7 @@ pub enum Step {
         /// What differs.
         changes: Changes,
     },
-    /// Put a draining server back into service.
+    /// Put a draining server back into service, or a stream server that was set down on its way out.
     Undrain {
         /// NGINX's id.
         id: u64,

@@ -105,11 +105,12 @@ pub trait Balancer: Send + Sync {
         deadline: Instant,
     ) -> Result<(), BalancerError>;
 
-    /// Takes a server out of service.
+    /// Takes a server out of service, or puts it back.
     async fn set_down(
         &self,
         upstream: &UpstreamKey,
         id: u64,
+        down: bool,
         deadline: Instant,
     ) -> Result<(), BalancerError>;
 

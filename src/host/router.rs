@@ -252,7 +252,7 @@ mod tests {
             panic!("a fault in the balancer")
         }
 
-        async fn set_down(&self, _: &UpstreamKey, _: u64, _: Instant) -> Done {
+        async fn set_down(&self, _: &UpstreamKey, _: u64, _: bool, _: Instant) -> Done {
             panic!("a fault in the balancer")
         }
 

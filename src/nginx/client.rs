@@ -362,9 +362,10 @@ impl Balancer for NginxPlus {
         &self,
         upstream: &UpstreamKey,
         id: u64,
+        down: bool,
         deadline: Instant,
     ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::down(), deadline)
+        self.patch_with(upstream, id, ServerPatch::down(down), deadline)
             .await
             .map(drop)
     }

@@ -150,9 +150,9 @@ impl ServerPatch {
         }
     }
 
-    pub(super) fn down() -> Self {
+    pub(super) fn down(down: bool) -> Self {
         Self {
-            down: Some(true),
+            down: Some(down),
             ..Self::default()
         }
     }

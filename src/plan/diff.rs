@@ -131,7 +131,10 @@ fn keep(
     let parameters = &observation.upstream.parameters;
     let (id, address) = (server.id, server.address.clone());
     // A server that an operator took out stays out, and what is added again must be fit to be added.
-    let may_be_added = explained.may_be_added && !server.down;
+    // One that this process itself set down, on the way out, is no operator's.
+    let remembered = observation.drains.contains_key(&server.address);
+    let taken_down = server.down && !(remembered && observation.upstream.key.kind == Kind::Stream);
+    let may_be_added = explained.may_be_added && !taken_down;
     if parameters
         .optional
         .backup
@@ -155,19 +158,18 @@ fn keep(
                 .to_owned(),
         });
     }
-    // A process that drained it remembers so, even where the reply does not tell.
-    let remembered = observation.drains.contains_key(&server.address);
     // Another process may have begun to drain it, and only the run-time status tells.
     difference.wants_peers |= observation.peers.is_none()
         && !server.tells_draining
         && observation.upstream.key.kind == Kind::Http
         && !observation.upstream.drain_timeout.is_zero();
-    if server.down {
+    if taken_down {
         difference.notes.push(Note {
             subject: address.to_string(),
             text: "is `down` in NGINX although its instance exists; left as it is".to_owned(),
         });
     }
+    // A process that drained it, or set it down, remembers so even where the reply does not tell.
     if may_be_added && (is_draining(observation, server) || remembered) {
         let (address, parameters) = (address.clone(), added_again(parameters, server));
         difference.steps.push(Step::Undrain {

@@ -13,7 +13,7 @@ use super::drains::Drains;
 use super::pass::Statics;
 use super::report::UpstreamReport;
 use super::{Balancer, BalancerError, BalancerErrorKind as Failure};
-use crate::model::{PeerState, Server, ServerAddress, ServerParameters, Upstream, zone_size};
+use crate::model::{Kind, PeerState, Server, ServerAddress, ServerParameters, Upstream, zone_size};
 use crate::plan::Step;
 
 /// Writes to one upstream in flight.
@@ -237,7 +237,7 @@ impl Applier<'_> {
                 ..
             } => {
                 if *down_first
-                    && let Err(error) = self.balancer.set_down(key, *id, self.deadline).await
+                    && let Err(error) = self.set_down(*id, address).await
                     && error.kind == Failure::Immutable
                 {
                     return self.refused(*id, address, error);
@@ -245,6 +245,17 @@ impl Applier<'_> {
                 self.remove(*id, address).await
             }
         }
+    }
+
+    /// Sets a server down on its way out. Should it not get out, and its instance come back, this
+    /// process remembers that it was no operator who did it.
+    async fn set_down(&self, id: u64, address: &ServerAddress) -> Result<(), BalancerError> {
+        let key = &self.upstream.key;
+        let was_up = |server: &Server| server.address == *address && !server.down;
+        if self.servers.iter().any(was_up) {
+            self.drains.started(key, address, Instant::now());
+        }
+        self.balancer.set_down(key, id, true, self.deadline).await
     }
 
     async fn add(&self, address: &ServerAddress, parameters: &ServerParameters) -> Done {
@@ -298,6 +309,16 @@ impl Applier<'_> {
         parameters: &ServerParameters,
     ) -> Done {
         let key = &self.upstream.key;
+        if key.kind == Kind::Stream {
+            let back = self.balancer.set_down(key, id, false, self.deadline);
+            return match back.await {
+                Ok(()) => {
+                    self.drains.ended(key, address);
+                    Done::Updated
+                }
+                Err(error) => self.refused(id, address, error),
+            };
+        }
         match self
             .balancer
             .set_draining(key, id, false, self.deadline)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use simulated_cloud::{Flavour, PowerState, UpstreamEntry, UpstreamKind};
+use simulated_cloud::{Cloud, Fault, Flavour, Match, PowerState, UpstreamEntry, UpstreamKind};
 
 use crate::safety_support::{
     address_of, bodies, filled, methods, only_upstream, reconcile, server, texts, tick,
@@ -204,4 +204,38 @@ async fn where_nginx_tells_neither_draining_nor_status_time_alone_ends_it() {
         tick(&running).await;
     }
     assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_server_that_was_set_down_and_not_deleted_serves_again_when_its_instance_does() {
+    for flavour in [Flavour::Native, Flavour::NginxAaas] {
+        let cloud = Cloud::start().await;
+        let world = cloud.world();
+        world.set_flavour(flavour);
+        world.add_upstream(UpstreamKind::Stream, "db");
+        world.add_uniform_set("db-vmss", 3);
+        let running = filled(cloud, &[UpstreamEntry::stream("db", "db-vmss", 5432)]).await;
+        let address = world.addresses("db-vmss", 5432).remove(0);
+        let is_down = || {
+            let servers = world.servers(UpstreamKind::Stream, "db");
+            let own = servers.iter().find(|server| server.server == address);
+            own.map(|server| server.down)
+        };
+        world.set_power("db-vmss", 0, PowerState::Stopped);
+        let delete = Match::nginx().method("DELETE");
+        running.cloud.fault(delete, Fault::status(500), None);
+        let reply = running.handler.timer_tick().await;
+        assert_eq!(reply.status, 500, "{}", reply.text);
+        assert_eq!(is_down(), Some(true), "{flavour:?}");
+        running.cloud.clear_faults();
+        world.set_power("db-vmss", 0, PowerState::Running);
+        tick(&running).await;
+        assert_eq!(is_down(), Some(false), "{flavour:?}");
+        // What an operator has set down stays so, on the way out and back, too.
+        world.change_server(UpstreamKind::Stream, "db", &address, |server| {
+            server.down = true
+        });
+        tick(&running).await;
+        assert_eq!(is_down(), Some(true), "{flavour:?}");
+    }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::cases;
 use super::generate::worlds;
-use crate::model::{Server, ServerAddress};
+use crate::model::{Kind, Server, ServerAddress};
 use crate::plan::Step;
 
 fn id(step: &Step) -> Option<u64> {
@@ -67,7 +67,10 @@ proptest! {
             // A replaced server comes back with another id.
             let same = |other: &&Server| other.id == server.id || (!twice && other.address == server.address);
             let Some(later) = after.servers.iter().find(same) else { continue };
-            prop_assert_eq!(server.down, later.down);
+            // This process sets a stream server down on its way out, and remembers it.
+            let our_doing = world.upstream.key.kind == Kind::Stream
+                && world.drains.contains_key(&server.address);
+            prop_assert!(server.down == later.down || our_doing && !later.down);
             prop_assert_eq!(later.weight, match optional.weight {
                 Some(ours) if later.weight == ours => ours,
                 _ => server.weight,

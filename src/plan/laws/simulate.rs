@@ -1,7 +1,7 @@
 //! NGINX, as a pure function: what becomes of a world when steps are carried out.
 
 use super::world::World;
-use crate::model::{PeerState, PeerStatus, Server, ServerAddress, ServerParameters};
+use crate::model::{Kind, PeerState, PeerStatus, Server, ServerAddress, ServerParameters};
 use crate::plan::{DrainProgress, Step};
 
 impl World {
@@ -63,7 +63,10 @@ impl World {
                 server.weight = changes.weight.unwrap_or(server.weight);
             }
             Step::Undrain { id, address, .. } => {
-                self.server(*id, address).draining = false;
+                let stream = self.upstream.key.kind == Kind::Stream;
+                let server = self.server(*id, address);
+                server.draining = false;
+                server.down &= !stream;
                 self.drains.remove(address);
                 self.report(*id, PeerState::Up);
             }

@@ -183,3 +183,25 @@ fn the_run_time_status_is_asked_for_where_only_it_could_tell_that_a_server_drain
     assert!(!asked.peers(PeerState::Up, [1]).plan().wants_peers);
     assert!(!scene().servers([1]).serving([1]).plan().wants_peers);
 }
+
+#[test]
+fn a_stream_server_that_this_process_has_set_down_serves_again_with_its_instance() {
+    let down = |server: &mut Server| server.down = true;
+    let stream = |upstream: &mut Upstream| upstream.key.kind = Kind::Stream;
+    let scene = || scene().with(stream).server(1, down).serving([1]);
+    let back = Step::Undrain {
+        id: 1,
+        address: at(1),
+        parameters: parameters(),
+    };
+    let plan = scene().drained_for(1, 5, 0).plan();
+    assert_eq!(plan.steps, [back]);
+    assert_eq!(plan.notes, []);
+    // An operator's stays down, and is told.
+    let plan = scene().plan();
+    assert_eq!(plan.steps, []);
+    assert_eq!(
+        notes(&plan),
+        ["10.0.0.1:80: is `down` in NGINX although its instance exists; left as it is"]
+    );
+}
