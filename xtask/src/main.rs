@@ -4,7 +4,7 @@
 //!   [`linkage`]), staged with the host's files ([`script_root`]) and packed ([`archive`]), with its bill of materials
 //!   ([`sbom`]) beside it;
 //! - `soak` runs the handler for hours against the simulated cloud ([`soak`], `tests/soak`);
-//! - `bench` measures that binary as a whole ([`bench`]);
+//! - `bench` measures that binary as a whole ([`mod@bench`]);
 //! - `start` runs the function app on this machine with the Core Tools ([`start`]).
 
 mod archive;

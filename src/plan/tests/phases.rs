@@ -184,3 +184,28 @@ fn a_listing_of_another_set_is_not_the_listing_of_this_one() {
     assert!(picture.whole().is_none());
     assert!(Picture::new(&upstream, &[]).whole().is_none());
 }
+
+#[test]
+fn a_picture_tells_every_instance_it_saw_and_why_one_is_not_added() {
+    let mut scene = scene().serving([2]).instances([1], &STARTING);
+    scene.instances[0].address = Address::Missing(NoAddress::NoInterface);
+    let source = &scene.upstream.sources[0];
+    let listing = Listing::Complete(CompleteListing {
+        set: source.set.clone(),
+        capacity: None,
+        instances: scene.instances.clone(),
+    });
+    let picture = Picture::new(&scene.upstream, &[(source, &listing)]);
+    let told: Vec<String> = picture
+        .candidates()
+        .iter()
+        .map(|one| format!("{}: {}", one.name, one.why_not.clone().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "web_1: not added yet: it is starting",
+            "web_2: not added: it has no network interface"
+        ]
+    );
+}
