@@ -186,7 +186,7 @@ fn a_listing_of_another_set_is_not_the_listing_of_this_one() {
 }
 
 #[test]
-fn a_picture_tells_every_instance_it_saw_and_why_one_is_not_added() {
+fn every_instance_is_told_with_the_reason_why_it_is_not_added() {
     let mut scene = scene().serving([2]).instances([1], &STARTING);
     scene.instances[0].address = Address::Missing(NoAddress::NoInterface);
     let source = &scene.upstream.sources[0];
@@ -195,9 +195,8 @@ fn a_picture_tells_every_instance_it_saw_and_why_one_is_not_added() {
         capacity: None,
         instances: scene.instances.clone(),
     });
-    let picture = Picture::new(&scene.upstream, &[(source, &listing)]);
-    let told: Vec<String> = picture
-        .candidates()
+    let sources = [(source, &listing)];
+    let told: Vec<String> = crate::plan::candidates(&scene.upstream, &sources)
         .iter()
         .map(|one| format!("{}: {}", one.name, one.why_not.clone().unwrap_or_default()))
         .collect();
