@@ -17,7 +17,9 @@ impl ResourceId {
     /// Returns `None` for anything that does not have this shape.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let trimmed = text.trim().trim_end_matches('/');
+        let trimmed = text
+            .trim_start()
+            .trim_end_matches(|end: char| end == '/' || end.is_whitespace());
         let id = Self(trimmed.to_lowercase());
         let mut segments = id.0.split('/');
         let shape = [segments.next()?, segments.next()?];
@@ -176,6 +178,14 @@ mod tests {
         assert_eq!(ResourceId::parse(VM), ResourceId::parse(&VM.to_uppercase()));
         let id = ResourceId::parse(VM).unwrap();
         assert_eq!(id.as_str(), VM.to_lowercase());
+    }
+
+    #[test]
+    fn what_stands_behind_an_id_is_no_part_of_it() {
+        for end in ["/", " ", "/ ", " /", "//", "\u{a0}/\u{a0}"] {
+            let id = ResourceId::parse(&format!(" {VM}{end}"));
+            assert_eq!(id, ResourceId::parse(VM), "{end:?}");
+        }
     }
 
     #[test]
