@@ -32,9 +32,10 @@ pub(crate) fn plan(cloud: &Cloud, set: &str) -> Plan {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
+    // A line begins with the server; what follows says why.
     let added = text
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("+ "));
+        .filter_map(|line| line.trim().strip_prefix("+ ")?.split_whitespace().next());
     let mut added: Vec<String> = added.map(str::to_owned).collect();
     added.sort();
     let log = String::from_utf8_lossy(&output.stderr);
