@@ -18,7 +18,7 @@ pub(crate) struct Scene {
 }
 
 /// Markup, quotes, and a mark that turns the text around: a name as nobody chooses it.
-const HOSTILE: &str = "<script>window.pwned=1</script>\"'><img src=/x onerror=window.pwned=1>\u{202e}txt.\u{5e9}\u{5dc}\u{5d5}\u{5dd}";
+const HOSTILE: &str = "<script>window.pwned=1</script>\"'><img src=/x onerror=window.pwned=1>txt.\u{5e9}\u{5dc}\u{5d5}\u{5dd}";
 
 /// Plays every scene.
 pub(crate) async fn play_all(binary: &Path) -> BTreeMap<&'static str, Scene> {
@@ -188,7 +188,7 @@ async fn hostile(binary: &Path) -> Scene {
     world.put_server(
         UpstreamKind::Http,
         HOSTILE,
-        Server::at("<b>evil</b>\"\u{202e}.example:80"),
+        Server::at("<b>evil</b>\".example:80"),
     );
     let forbidden = Fault::arm_error(403, "AuthorizationFailed", HOSTILE);
     let _ = scene
