@@ -188,7 +188,7 @@ async fn hostile(binary: &Path) -> Scene {
     world.put_server(
         UpstreamKind::Http,
         HOSTILE,
-        Server::at("<b>evil</b>\".example:80"),
+        Server::at("<b>evil</b>\"\u{202e}.example:80"),
     );
     let forbidden = Fault::arm_error(403, "AuthorizationFailed", HOSTILE);
     let _ = scene
