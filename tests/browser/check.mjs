@@ -264,7 +264,6 @@ async function meaning(origin, scene, { text, html }) {
       break;
     case 'hostile':
       says(HOSTILE);
-      says(String.raw`\u{202e}`);
       break;
     case 'large':
       says('698 servers with nothing to report');
