@@ -233,7 +233,7 @@ async fn a_stream_server_that_was_set_down_and_not_deleted_serves_again_when_its
         assert_eq!(is_down(), Some(false), "{flavour:?}");
         // What an operator has set down stays so, on the way out and back, too.
         world.change_server(UpstreamKind::Stream, "db", &address, |server| {
-            server.down = true
+            server.down = true;
         });
         tick(&running).await;
         assert_eq!(is_down(), Some(true), "{flavour:?}");
