@@ -246,6 +246,11 @@ impl<W: DeserializeOwned, T: From<W>> PageReader<W, T> {
 
     /// Inside an item: up to its end, or all there is.
     fn inside(&mut self, item: Item, piece: &[u8]) -> usize {
+        let begins = self.item.is_empty() && matches!(item, Item::Nested { depth: 0, .. });
+        if let Some(end) = begins.then(|| self.take_whole(piece)).flatten() {
+            self.state = State::List;
+            return end;
+        }
         match end_of(item, piece) {
             Ok(end) => {
                 let last = piece.get(..end).unwrap_or_default();
@@ -267,6 +272,15 @@ impl<W: DeserializeOwned, T: From<W>> PageReader<W, T> {
                 piece.len()
             }
         }
+    }
+
+    /// Decodes an item that is whole in this piece, as most are, without looking for its end first.
+    fn take_whole(&mut self, piece: &[u8]) -> Option<usize> {
+        let mut items = serde_json::Deserializer::from_slice(piece).into_iter::<W>();
+        let item = items.next()?.ok()?;
+        self.taken += 1;
+        self.items.push(item.into());
+        Some(items.byte_offset())
     }
 
     fn take(&mut self, item: &[u8]) {

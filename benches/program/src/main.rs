@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Only these parts; all of them where none is named
     #[arg(long, value_enum)]
     pub(crate) only: Vec<Part>,
+    /// Only scale sets of this many instances, in the parts that measure several
+    #[arg(long, value_name = "INSTANCES", value_parser = clap::value_parser!(u16).range(1..=5_000))]
+    pub(crate) size: Option<u16>,
     /// The round trip to Azure, in milliseconds
     #[arg(long, default_value_t = 50)]
     pub(crate) azure_ms: u64,
@@ -85,11 +88,11 @@ impl Options {
     }
 
     /// The numbers of instances that are measured.
-    pub(crate) fn sizes(&self) -> &'static [usize] {
-        if self.quick {
-            &[1, 10, 100]
-        } else {
-            &[1, 10, 100, 1_000]
+    pub(crate) fn sizes(&self) -> Vec<usize> {
+        match self.size {
+            Some(size) => vec![size.into()],
+            None if self.quick => vec![1, 10, 100],
+            None => vec![1, 10, 100, 1_000],
         }
     }
 

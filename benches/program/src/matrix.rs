@@ -25,7 +25,7 @@ pub(crate) async fn measure(
     ));
     let mut lateness = Vec::new();
     for mode in Mode::BOTH {
-        for &size in options.sizes() {
+        for size in options.sizes() {
             lateness.extend(changes(options, latency, mode, size, report).await?);
         }
         let size = options.sizes().last().copied().unwrap_or(1);

@@ -89,6 +89,8 @@ pub(crate) fn pace(cloud: &Cloud, latency: Latency) {
 pub(crate) fn environment(cloud: &Cloud, upstreams: &[UpstreamEntry]) -> Vec<(String, String)> {
     let mut environment = cloud.handler_env();
     environment.push(("VMSS_SYNC_CONFIG".to_owned(), cloud.config_yaml(upstreams)));
+    // A developer's shell may have it on; then each error that is made, handled or not, costs one.
+    environment.push(("RUST_BACKTRACE".to_owned(), "0".to_owned()));
     environment
 }
 
