@@ -7,10 +7,12 @@ pub(crate) mod fuzzing;
 mod inspect;
 mod key;
 mod key_doubts;
+mod operations;
 mod throttle;
 mod wire;
 
-pub use client::{NginxPlus, servers};
+pub use client::NginxPlus;
 pub use inspect::{RunTime, WriteAccess};
 pub use key::ApiKey;
 pub use key_doubts::KeyDoubt;
+pub use operations::servers;

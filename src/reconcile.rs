@@ -7,11 +7,15 @@ mod apply;
 mod calls;
 mod confirm;
 mod drains;
+mod finish;
 mod flight;
 mod pass;
 mod report;
+mod scope;
+mod statics;
 mod streaks;
 mod survey;
+mod write;
 
 use std::collections::BTreeSet;
 
@@ -23,8 +27,9 @@ use tokio::time::Instant;
 pub use calls::Calls;
 pub(crate) use calls::{count_azure, count_nginx};
 pub use flight::{Flight, NoReport, Request};
-pub use pass::{Intent, Reconciler, Scope};
+pub use pass::Reconciler;
 pub use report::{Failure, Outcome, PassReport, UpstreamReport};
+pub use scope::{Intent, Scope};
 pub use survey::{Absent, AbsentWhy, Member, Next, Origin, SourceView, Survey};
 
 use crate::model::{

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use reqwest::Method;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
@@ -16,11 +15,9 @@ use url::Url;
 use super::errors::judge;
 use super::key::{ApiKey, Reading};
 use super::throttle::Throttle;
-use super::wire::{self, NewServer, ServerPatch, UpstreamReply};
 use crate::config::Config;
-use crate::model::{PeerStatus, Server, ServerAddress, ServerParameters, UpstreamKey};
-use crate::plan::Changes;
-use crate::reconcile::{Balancer, BalancerError, BalancerErrorKind as Failure, count_nginx};
+use crate::model::UpstreamKey;
+use crate::reconcile::{BalancerError, BalancerErrorKind as Failure, count_nginx};
 use crate::telemetry::{Outgoing, Service, Unanswered, clean};
 
 pub(super) const API_VERSION: &str = "9";
@@ -96,7 +93,7 @@ impl NginxPlus {
         url
     }
 
-    fn servers_url(&self, upstream: &UpstreamKey, last: &str) -> Url {
+    pub(super) fn servers_url(&self, upstream: &UpstreamKey, last: &str) -> Url {
         let kind = upstream.kind.path();
         self.url(&[
             API_VERSION,
@@ -283,115 +280,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Balanc
     serde_json::from_slice(body).map_err(|error| not_understood(&error.to_string()))
 }
 
-fn not_understood(error: &str) -> BalancerError {
+pub(super) fn not_understood(error: &str) -> BalancerError {
     let text = format!("NGINX's reply cannot be understood: {}", clean(error, 150));
     BalancerError::new(Failure::Malformed, text)
-}
-
-/// The servers of an upstream, as the API lists them.
-///
-/// # Errors
-///
-/// [`Failure::Malformed`]
-pub fn servers(body: &[u8]) -> Result<Vec<Server>, BalancerError> {
-    wire::servers(body).map_err(|error| not_understood(&error))
-}
-
-#[async_trait]
-impl Balancer for NginxPlus {
-    async fn servers(
-        &self,
-        upstream: &UpstreamKey,
-        deadline: Instant,
-    ) -> Result<Vec<Server>, BalancerError> {
-        let url = self.servers_url(upstream, "");
-        let body = self.call(Method::GET, url, &None::<()>, deadline).await?;
-        servers(&body)
-    }
-
-    async fn peers(
-        &self,
-        upstream: &UpstreamKey,
-        deadline: Instant,
-    ) -> Result<Vec<PeerStatus>, BalancerError> {
-        let kind = upstream.kind.path();
-        let url = self.url(&[API_VERSION, kind, "upstreams", &upstream.name, ""]);
-        let body = self.call(Method::GET, url, &None::<()>, deadline).await?;
-        Ok(decode::<UpstreamReply>(&body)?.statuses(upstream.kind))
-    }
-
-    async fn add(
-        &self,
-        upstream: &UpstreamKey,
-        address: &ServerAddress,
-        parameters: &ServerParameters,
-        deadline: Instant,
-    ) -> Result<(), BalancerError> {
-        let url = self.servers_url(upstream, "");
-        let server = NewServer::new(address, parameters);
-        self.call(Method::POST, url, &Some(server), deadline)
-            .await
-            .map(drop)
-    }
-
-    async fn patch(
-        &self,
-        upstream: &UpstreamKey,
-        id: u64,
-        changes: &Changes,
-        deadline: Instant,
-    ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::from(changes), deadline)
-            .await
-            .map(drop)
-    }
-
-    async fn set_draining(
-        &self,
-        upstream: &UpstreamKey,
-        id: u64,
-        draining: bool,
-        deadline: Instant,
-    ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::draining(draining), deadline)
-            .await
-            .map(drop)
-    }
-
-    async fn set_down(
-        &self,
-        upstream: &UpstreamKey,
-        id: u64,
-        down: bool,
-        deadline: Instant,
-    ) -> Result<(), BalancerError> {
-        self.patch_with(upstream, id, ServerPatch::down(down), deadline)
-            .await
-            .map(drop)
-    }
-
-    async fn remove(
-        &self,
-        upstream: &UpstreamKey,
-        id: u64,
-        deadline: Instant,
-    ) -> Result<(), BalancerError> {
-        let url = self.servers_url(upstream, &id.to_string());
-        self.call(Method::DELETE, url, &None::<()>, deadline)
-            .await
-            .map(drop)
-    }
-}
-
-impl NginxPlus {
-    pub(super) async fn patch_with(
-        &self,
-        upstream: &UpstreamKey,
-        id: u64,
-        patch: ServerPatch,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, BalancerError> {
-        let url = self.servers_url(upstream, &id.to_string());
-        self.call(Method::PATCH, url, &Some(patch), deadline).await
-    }
 }

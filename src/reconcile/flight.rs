@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::pass::Scope;
 use super::report::PassReport;
+use super::scope::Scope;
 use crate::telemetry::Askers;
 
 /// One request for a pass.

@@ -12,6 +12,7 @@ mod faults;
 mod guards;
 mod host_contract;
 mod hostile;
+mod hostile_services;
 mod infra;
 mod nginx_writes;
 mod passes;
