@@ -7,16 +7,14 @@
     reason = "what cannot be set up cannot be measured"
 )]
 
+#[path = "../benches/fixtures/mod.rs"]
+mod fixtures;
+
 use std::alloc::System;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use nginx_vmss_sync::azure;
-use nginx_vmss_sync::config::{Environment, parse};
-use nginx_vmss_sync::model::{
-    Address, CompleteListing, Instance, Listing, NginxTime, PeerState, PeerStatus, Phase, Server,
-    ServerAddress,
-};
+use nginx_vmss_sync::model::Server;
 use nginx_vmss_sync::nginx;
 use nginx_vmss_sync::plan::{Observation, Picture, plan};
 use nginx_vmss_sync::reconcile::Mode;
@@ -46,52 +44,13 @@ fn the_core_allocates_for_what_changes_and_not_for_what_is_there() {
     a_server_of_a_reply_is_no_allocation();
 }
 
-fn ip(number: usize) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from(0x0a00_0000 | u32::try_from(number).unwrap()))
-}
-
 /// The allocations of a picture and a plan in which nothing changes.
 fn settled(size: usize, with_status: bool) -> usize {
-    let text = "subscription_id: aaaa0000-0000-0000-0000-000000000001\n\
-                resource_group_name: rg\n\
-                api_endpoint: https://n.example/nplus\n\
-                upstreams:\n  - {name: web, kind: http, port: 80, virtual_machine_scale_set: web}\n";
-    let config = parse(text, "test", &Environment::default()).unwrap();
-    let upstream = &config.upstreams[0];
+    let upstream = &fixtures::upstream();
     let source = &upstream.sources[0];
-    let instances = (0..size).map(|number| Instance {
-        name: format!("web_{number}"),
-        phase: Phase::Serving,
-        address: Address::Known(ip(number)),
-        healthy: true,
-        counted: true,
-    });
-    let listing = Listing::Complete(CompleteListing {
-        set: source.set.clone(),
-        capacity: Some(size as u64),
-        instances: instances.collect(),
-    });
-    let servers = (0..size).rev().map(|number| Server {
-        id: number as u64,
-        address: ServerAddress::Socket(SocketAddr::new(ip(number), 80)),
-        max_conns: 0,
-        max_fails: 1,
-        fail_timeout: NginxTime::from_seconds(10),
-        slow_start: NginxTime::default(),
-        weight: 1,
-        backup: false,
-        down: false,
-        draining: false,
-        fixed: false,
-        tells_draining: false,
-    });
-    let servers: Vec<Server> = servers.collect();
-    let peers = servers.iter().map(|server| PeerStatus {
-        id: server.id,
-        state: PeerState::Up,
-        active: 3,
-    });
-    let peers: Vec<PeerStatus> = peers.collect();
+    let listing = fixtures::listing(upstream, size);
+    let servers: Vec<Server> = (0..size).rev().map(fixtures::server).collect();
+    let peers = fixtures::peers(&servers);
     let (allocations, _) = measure(|| {
         let picture = Picture::new(upstream, &[(source, &listing)]);
         let plan = plan(&Observation {
@@ -154,7 +113,7 @@ fn pages(mode: Mode, size: usize) -> [Vec<u8>; 2] {
             "provisioningState": "Succeeded",
             "virtualMachine": {"id": machine(number)},
             "ipConfigurations": [
-                {"properties": {"privateIPAddress": ip(number).to_string(), "primary": true}},
+                {"properties": {"privateIPAddress": fixtures::ip(number).to_string(), "primary": true}},
             ],
         }})
     });
@@ -185,7 +144,7 @@ fn a_server_of_a_reply_is_no_allocation() {
     let reply = |size: usize| {
         let servers = (0..size).map(|number| {
             json!({
-                "id": number, "server": format!("{}:80", ip(number)), "max_conns": 0,
+                "id": number, "server": format!("{}:80", fixtures::ip(number)), "max_conns": 0,
                 "max_fails": 1, "fail_timeout": "10s", "slow_start": "0s",
             })
         });

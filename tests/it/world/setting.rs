@@ -9,6 +9,21 @@ use super::watch::{Fed, in_service};
 
 /// The operator's own server in `shop`.
 pub(super) const STATIC: &str = "192.168.1.1:8081";
+
+/// Puts the scale sets and their upstreams there, three instances each.
+pub(super) fn build(world: &World) {
+    world.add_uniform_set(SETS[0], 3);
+    world.add_flexible_set(SETS[1], 3);
+    for fed in upstreams() {
+        world.add_upstream(fed.kind, fed.name);
+    }
+    let operators = Server {
+        is_static: true,
+        ..Server::at(STATIC)
+    };
+    world.put_server(UpstreamKind::Http, "shop", operators);
+}
+
 pub(super) fn upstreams() -> [Fed; 3] {
     let fed = |name, sets, port, strict| Fed {
         kind: UpstreamKind::Http,

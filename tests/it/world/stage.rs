@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simulated_cloud::functions_host::{Handler, Reply, Verdict};
-use simulated_cloud::{
-    Cloud, Gate, Instance, Match, PowerState, Server, Service, UpstreamKind, World,
-};
+use simulated_cloud::{Cloud, Gate, Instance, Match, PowerState, Service, World};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::faults::Site;
 use super::script::{Call, SETS, Step, Whom};
-use super::setting::{STATIC, entries, upstreams, wrong};
+use super::setting::{build, entries, upstreams, wrong};
 use super::watch::Watch;
 use crate::support::{binary, environment};
 
@@ -63,16 +61,7 @@ impl Stage {
     pub(super) async fn start() -> Self {
         let cloud = Cloud::start().await;
         let world = cloud.world();
-        world.add_uniform_set(SETS[0], 3);
-        world.add_flexible_set(SETS[1], 3);
-        for fed in upstreams() {
-            world.add_upstream(fed.kind, fed.name);
-        }
-        let operators = Server {
-            is_static: true,
-            ..Server::at(STATIC)
-        };
-        world.put_server(UpstreamKind::Http, "shop", operators);
+        build(&world);
         let watch = Watch::start(&world, &upstreams());
         let env = environment(&cloud, &cloud.config_yaml(&entries()));
         let spawn = || async { Arc::new(Handler::spawn(binary(), env.clone()).await) };

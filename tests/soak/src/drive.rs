@@ -13,7 +13,7 @@ use crate::faults::{AzureFault, azure_fault, nginx_fault};
 use crate::pace::{Action, Pace};
 use crate::report::Report;
 use crate::script::{Dice, SETS, Step};
-use crate::setting::{STATIC, entries, upstreams, wrong};
+use crate::setting::{build, entries, upstreams, wrong};
 use crate::vitals::{Vitals, processor_seconds};
 use crate::watch::{Doubt, Watch};
 
@@ -59,16 +59,7 @@ struct Soak {
 pub(crate) async fn run(arguments: &Arguments) -> Report {
     let cloud = Cloud::start().await;
     let world = cloud.world();
-    world.add_uniform_set(SETS[0], 3);
-    world.add_flexible_set(SETS[1], 3);
-    for fed in upstreams() {
-        world.add_upstream(fed.kind, fed.name);
-    }
-    let operators = Server {
-        is_static: true,
-        ..Server::at(STATIC)
-    };
-    world.put_server(UpstreamKind::Http, "shop", operators);
+    build(&world);
     // Short, so that tokens expire by themselves, too.
     world.set_token_lifetime(Duration::from_secs(400));
     let watch = Watch::start(&world, &upstreams());
