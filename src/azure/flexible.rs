@@ -14,7 +14,9 @@ use super::page::PageReader;
 use super::resource_manager::{Permission, failure};
 use super::scale_set::{COMPUTE_API, GroupInterfaces, Listed, ScaleSets, append_query, odd_item};
 use super::wire::{Interface, Machine};
-use crate::model::{Instance, Phase, ReadFailure, ReadFailureKind, ResourceId, ScaleSetId};
+use crate::model::{
+    Address, Instance, NoAddress, Phase, ReadFailure, ReadFailureKind, ResourceId, ScaleSetId,
+};
 
 const NETWORK_API: &str = "2023-09-01";
 
@@ -323,6 +325,13 @@ impl Member {
             Some(marked) => find(&marked.id).into_iter().collect(),
             None => references.iter().filter_map(|own| find(&own.id)).collect(),
         };
-        assemble::instance(self.name, self.states, &nics)
+        // One that is named and not found goes away with its machine; that a running one has none
+        // at all is a contradiction.
+        let unlisted = references.is_empty() && self.states.runs;
+        let mut instance = assemble::instance(self.name, self.states, &nics);
+        if unlisted {
+            instance.address = Address::Missing(NoAddress::InterfaceUnlisted);
+        }
+        instance
     }
 }

@@ -1,7 +1,7 @@
 //! What the scale sets say an upstream should hold, and how sure that is.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Note;
 use crate::model::{
@@ -64,7 +64,7 @@ impl WholePicture {
         self.totals.all_capacities_zero
     }
 
-    /// Whether every scale set lists, with an address, at least as many instances as it wants:
+    /// Whether every scale set lists, each with an address of its own, at least as many instances as it wants:
     /// then the list is short because the set is meant to be.
     #[must_use]
     pub const fn capacities_agree(self) -> bool {
@@ -249,12 +249,19 @@ fn is_untold(instance: &Instance) -> bool {
 }
 
 fn agrees(listing: &CompleteListing) -> bool {
-    let accounted = listing
+    // An instance that a page repeats stands for none of those that are missing.
+    let mut accounted: Vec<IpAddr> = listing
         .instances
         .iter()
-        .filter(|instance| instance.counted && matches!(instance.address, Address::Known(_)))
-        .count();
+        .filter(|instance| instance.counted)
+        .filter_map(|instance| match instance.address {
+            Address::Known(ip) => Some(ip),
+            Address::Missing(_) => None,
+        })
+        .collect();
+    accounted.sort_unstable();
+    accounted.dedup();
     listing
         .capacity
-        .is_some_and(|capacity| accounted as u64 >= capacity)
+        .is_some_and(|capacity| accounted.len() as u64 >= capacity)
 }

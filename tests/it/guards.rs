@@ -1,7 +1,8 @@
 //! What is never taken out, what is held, and what releases it.
 
+use serde_json::{Value, json};
 use simulated_cloud::{
-    Cloud, EmptyNicList, Fault, PeerState, PowerState, UpstreamEntry, UpstreamKind,
+    Cloud, EmptyNicList, Fault, Instance, PeerState, PowerState, UpstreamEntry, UpstreamKind,
 };
 
 use crate::safety_support::{
@@ -9,7 +10,7 @@ use crate::safety_support::{
     assert_no_leak, call, cloud, failing_tick, filled, held, only_upstream, reconcile,
     three_of_four_vanish, tick,
 };
-use crate::support::{sorted, uniform_cloud, web};
+use crate::support::{flexible_cloud, sorted, uniform_cloud, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_removed_whichever_azure_call_fails_and_the_next_good_pass_removes_it() {
@@ -273,4 +274,43 @@ async fn while_a_running_instance_has_no_listed_interface_its_server_stays() {
     tick(&running).await;
     assert_eq!(running.writes(), NONE);
     assert_eq!(running.http("web"), addresses(&running));
+}
+
+/// A machine that runs, as a list tells it; without `nic` the list leaves its interfaces out.
+fn machine(of: &Instance, nic: bool) -> Value {
+    let profile = json!({"networkInterfaces": [{"id": of.nics[0].id}]});
+    json!({"id": of.id, "name": of.name, "properties": {
+        "provisioningState": "Succeeded",
+        "instanceView": {"statuses": [{"code": "PowerState/running"}]},
+        "networkProfile": if nic { profile } else { Value::Null },
+    }})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_is_listed_twice_does_not_make_a_short_list_agree_with_the_capacity() {
+    let running = filled(flexible_cloud(8).await, &[web()]).await;
+    let world = running.world();
+    let before = running.http("web");
+    // As where a page repeats an earlier one: five of eight are missing, and still eight are listed.
+    for place in 3..8 {
+        let other = world.instance("web-vmss", place % 3);
+        world.set_raw_vm("web-vmss", place, Some(machine(&other, true)));
+    }
+    let (_, body) = reconcile(&running, "{}").await;
+    let missing = (3..8).map(|place| address_of(&world, "web-vmss", place));
+    assert_eq!(held(only_upstream(&body)), sorted(missing.collect()));
+    assert_eq!(running.http("web"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_interfaces_of_a_running_flexible_instance_are_left_out_its_server_stays() {
+    let running = filled(flexible_cloud(4).await, &[web()]).await;
+    let world = running.world();
+    let before = running.http("web");
+    let odd = world.instance("web-vmss", 1);
+    world.set_raw_vm("web-vmss", 1, Some(machine(&odd, false)));
+    let (_, body) = reconcile(&running, "{}").await;
+    let address = address_of(&world, "web-vmss", 1);
+    assert_eq!(held(only_upstream(&body)), [address]);
+    assert_eq!(running.http("web"), before);
 }

@@ -197,14 +197,16 @@ impl World {
     }
 }
 
-/// Instances that count towards the capacity.
+/// Instances that count towards the capacity: of those with one address, one.
 pub(super) fn accounted(instances: &[Instance]) -> u64 {
-    let known = |instance: &&Instance| matches!(instance.address, Address::Known(_));
-    instances
-        .iter()
-        .filter(known)
-        .filter(|instance| instance.counted)
-        .count() as u64
+    let counted = instances.iter().filter(|instance| instance.counted);
+    let addresses: BTreeSet<IpAddr> = counted
+        .filter_map(|instance| match instance.address {
+            Address::Known(ip) => Some(ip),
+            Address::Missing(_) => None,
+        })
+        .collect();
+    addresses.len() as u64
 }
 
 pub(super) fn broken_off(set: ScaleSetId, seen: Vec<Instance>) -> Listing {
