@@ -3,6 +3,7 @@
 mod check;
 mod help;
 mod options;
+mod output;
 mod plan;
 mod progress;
 mod serve;
@@ -43,7 +44,7 @@ pub async fn run(arguments: Vec<String>) -> anyhow::Result<ExitCode> {
         None if common.config.is_some() => Command::Sync { watch: true },
         None => {
             use clap::CommandFactory as _;
-            eprintln!("{}", Options::command().render_help());
+            output::tell(&Options::command().render_help().to_string());
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -89,7 +90,7 @@ async fn run_command(command: Command, common: &Common) -> anyhow::Result<ExitCo
 
 /// Names the command that looks for causes, after one that failed.
 fn hint_at_check() {
-    eprintln!("hint: `nginx-vmss-sync check` looks for the cause and says what to do");
+    output::tell("hint: `nginx-vmss-sync check` looks for the cause and says what to do");
 }
 
 /// Loads the configuration and tells its warnings.

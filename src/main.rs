@@ -15,7 +15,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(nginx_vmss_sync::cli::run(std::env::args().collect())) {
+    // The names of files are what could be anything else.
+    let arguments = std::env::args_os().map(|argument| argument.into_string());
+    let Ok(arguments) = arguments.collect() else {
+        eprintln!("nginx-vmss-sync: an argument is not UTF-8");
+        return ExitCode::FAILURE;
+    };
+    match runtime.block_on(nginx_vmss_sync::cli::run(arguments)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("nginx-vmss-sync: {error:#}");

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::output::print;
 use super::style::Style;
 use super::{Format, hint_at_check};
 use crate::config::Config;
@@ -27,8 +28,8 @@ pub(super) async fn plan(config: &Config, format: Format) -> anyhow::Result<Exit
         .pass(&Scope::All, &Intent::Survey, deadline)
         .await;
     match format {
-        Format::Text => print!("{}", text::text(&report, Style::of_stdout())),
-        Format::Json => println!("{:#}", json::json(&report)),
+        Format::Text => print(&text::text(&report, Style::of_stdout())),
+        Format::Json => print(&format!("{:#}\n", json::json(&report))),
     }
     Ok(match state(&report) {
         State::Failed => {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+use super::output::tell;
 use crate::model::UpstreamKey;
 use crate::reconcile::{Outcome, UpstreamReport};
 
@@ -59,7 +60,7 @@ impl Progress {
             state.told = state.talkative;
             if state.talkative {
                 let count = state.upstreams.len();
-                eprintln!("reading NGINX and Azure, upstreams: {count}");
+                tell(&format!("reading NGINX and Azure, upstreams: {count}"));
             }
         });
     }
@@ -69,7 +70,7 @@ impl Progress {
         self.with(|state| {
             state.waiting.remove(&report.key);
             if state.told {
-                eprintln!("{}", state.line(report));
+                tell(&state.line(report));
             }
         });
     }
@@ -82,7 +83,7 @@ impl Progress {
             self.with(|state| {
                 state.told = true;
                 if !state.waiting.is_empty() {
-                    eprintln!("{}", state.reminder());
+                    tell(&state.reminder());
                 }
             });
             next += PAUSE;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::output::print;
 use super::progress::Progress;
 use super::{Common, hint_at_check};
 use crate::config::Config;
@@ -131,7 +132,7 @@ impl Runner<'_> {
 fn tell(report: &PassReport, common: &Common, all: bool) {
     for upstream in &report.upstreams {
         if all || upstream.outcome() != Outcome::Unchanged {
-            println!("{}", upstream.line());
+            print(&format!("{}\n", upstream.line()));
         }
     }
     // On a terminal the lines stand on standard output already.

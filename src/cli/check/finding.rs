@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::super::Format;
+use super::super::output::print;
 use super::super::style::{Ink, Style};
 
 /// The form of the JSON. A change that breaks readers gets a new number.
@@ -225,7 +226,7 @@ impl Findings {
             remedy,
         };
         if self.format == Format::Text {
-            print!("{}", lines(&finding, &self.list, self.style));
+            print(&lines(&finding, &self.list, self.style));
         }
         self.list.push(finding);
     }
@@ -241,9 +242,9 @@ impl Findings {
             Format::Text => {
                 let [ok, warnings, failures, skipped] = Grade::ALL.map(count);
                 let plural = if warnings == 1 { "" } else { "s" };
-                println!(
-                    "\n{failures} failed, {warnings} warning{plural}, {ok} ok, {skipped} skipped"
-                );
+                print(&format!(
+                    "\n{failures} failed, {warnings} warning{plural}, {ok} ok, {skipped} skipped\n"
+                ));
             }
             Format::Json => {
                 let counts: serde_json::Map<String, Value> = Grade::ALL
@@ -258,7 +259,7 @@ impl Findings {
                     "counts": counts,
                     "findings": findings,
                 });
-                println!("{report:#}");
+                print(&format!("{report:#}\n"));
             }
         }
         if failed {

@@ -136,3 +136,27 @@ async fn without_anything_it_explains_itself_on_stderr() {
     assert!(output.stderr.contains("check"), "{output:?}");
     assert_eq!(output.stdout, "");
 }
+
+#[test]
+fn neither_a_reader_that_has_gone_nor_an_argument_that_is_no_text_is_a_panic() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::process::{Command, Stdio};
+
+    let run = |argument: &OsStr, stdout: Stdio| {
+        let mut command = Command::new(crate::support::binary());
+        command.arg(argument).env_clear().stdin(Stdio::null());
+        let ended = command.stdout(stdout).stderr(Stdio::piped()).output();
+        let ended = ended.unwrap();
+        let told = String::from_utf8(ended.stderr).unwrap();
+        (ended.status.code(), told)
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let (code, told) = run(OsStr::new("check"), writer.into());
+    assert_eq!(code, Some(1), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+    let (code, told) = run(OsStr::from_bytes(b"\xff"), Stdio::null());
+    assert_eq!(code, Some(1), "{told}");
+    assert_eq!(told, "nginx-vmss-sync: an argument is not UTF-8\n");
+}
