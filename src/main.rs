@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         }
     };
     // The names of files are what could be anything else.
-    let arguments = std::env::args_os().map(|argument| argument.into_string());
+    let arguments = std::env::args_os().map(std::ffi::OsString::into_string);
     let Ok(arguments) = arguments.collect() else {
         eprintln!("nginx-vmss-sync: an argument is not UTF-8");
         return ExitCode::FAILURE;
