@@ -64,8 +64,8 @@ impl WholePicture {
         self.totals.all_capacities_zero
     }
 
-    /// Whether every scale set lists, each with an address of its own, at least as many instances as it wants:
-    /// then the list is short because the set is meant to be.
+    /// Whether every scale set lists at least as many instances as it wants, each with an address
+    /// of its own: then the list is short because the set is meant to be.
     #[must_use]
     pub const fn capacities_agree(self) -> bool {
         self.totals.capacities_agree
