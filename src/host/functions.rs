@@ -34,6 +34,8 @@ pub struct App {
 struct Ready {
     reconciler: Arc<Reconciler>,
     flight: Flight,
+    /// Dry runs share, too, and wait for the turn of those that write.
+    shows: Flight,
     readings: LiveReadings,
 }
 
@@ -62,10 +64,22 @@ impl App {
                         .await
                 })
             });
+            let (runner, writers) = (Arc::clone(&reconciler), flight.clone());
+            let shows = Flight::new(move |request: Request| {
+                let (reconciler, writers) = (Arc::clone(&runner), writers.clone());
+                Box::pin(async move {
+                    // Without a turn by the deadline, nobody waits for the report any more.
+                    let _turn = timeout_at(request.deadline, writers.turn()).await;
+                    reconciler
+                        .pass(&request.scope, &Intent::Show, request.deadline)
+                        .await
+                })
+            });
             Ready {
                 readings: LiveReadings::new(&reconciler),
                 reconciler,
                 flight,
+                shows,
             }
         });
         // A second call has nothing to add.
@@ -157,6 +171,16 @@ impl App {
         };
         let (reply, report) = match asked.intent {
             Intent::Apply => self.pass(ready, asked.scope, deadline).await,
+            Intent::Show => {
+                let request = Request {
+                    scope: asked.scope,
+                    deadline,
+                };
+                match ready.shows.ask(request).await {
+                    Ok(report) => (outcome_reply(&report), Some(report)),
+                    Err(error) => (Reply::failed(vec![clean(&error.to_string(), 300)]), None),
+                }
+            }
             intent => {
                 let reconciler = Arc::clone(&ready.reconciler);
                 let _turn = match timeout_at(deadline, ready.flight.turn()).await {
@@ -164,9 +188,7 @@ impl App {
                     Err(_) => return Reply::failed(vec![NoReport::DeadlinePassed.to_string()]),
                 };
                 let report = Arc::new(reconciler.pass(&asked.scope, &intent, deadline).await);
-                if intent != Intent::Show {
-                    self.tell(&report);
-                }
+                self.tell(&report);
                 if let Intent::Force(digest) = &intent
                     && !report.upstreams.iter().any(|upstream| upstream.forced)
                 {

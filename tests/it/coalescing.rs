@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use simulated_cloud::functions_host::{Handler, Reply};
 use simulated_cloud::{Cloud, Fault, Match, Recorded, Service, UpstreamEntry, UpstreamKind};
 
-use crate::safety_support::{SET, SET_NICS, asked, call};
-use crate::support::{Running, binary, environment, uniform_cloud, web};
+use crate::safety_support::{SET, SET_NICS, asked, call, reconcile};
+use crate::support::{Running, binary, environment, sorted, uniform_cloud, web};
 
 /// The number of the newest request that reads the model of `web-vmss`: where a pass has begun.
 fn newest_pass(cloud: &Cloud) -> u64 {
@@ -240,4 +240,36 @@ async fn an_event_is_answered_within_its_25_seconds_even_when_all_of_them_were_s
         "the timer's pass has more time, and is still in front"
     );
     handler.kill().await;
+}
+
+/// A script that asks again and again must not spend the subscription's quota of readings.
+#[tokio::test(flavor = "multi_thread")]
+async fn dry_runs_that_come_at_once_share_one_look_that_began_after_they_came() {
+    let running = Arc::new(Running::start(uniform_cloud(3).await, &[web()]).await);
+    let world = running.cloud.world();
+    let ask = || {
+        let running = Arc::clone(&running);
+        tokio::spawn(async move { reconcile(&running, r#"{"dry_run":true}"#).await })
+    };
+    let gate = running.cloud.gate_answer(call(SET_NICS));
+    let first = ask();
+    gate.arrived().await;
+    let others: Vec<_> = (0..40).map(|_| ask()).collect();
+    until_it_has_read(&running.handler, 41).await;
+    world.scale("web-vmss", 4);
+    gate.release();
+    assert_eq!(ended(first).await.0, 200);
+    let wanted = sorted(world.addresses("web-vmss", 80));
+    for other in others {
+        let (status, body) = ended(other).await;
+        assert_eq!(status, 200, "{body}");
+        let planned = body["upstreams"][0]["planned"].as_array().into_iter();
+        let added = planned.flatten().filter_map(|step| step["server"].as_str());
+        assert_eq!(sorted(added.map(str::to_owned).collect()), wanted, "{body}");
+    }
+    let lists = running.cloud.requests();
+    let lists = lists
+        .iter()
+        .filter(|found| found.path.ends_with("/networkInterfaces"));
+    assert_eq!(lists.count(), 2);
 }
