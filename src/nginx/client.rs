@@ -76,7 +76,7 @@ impl NginxPlus {
     ///
     /// # Errors
     ///
-    /// As [`Balancer::servers`].
+    /// As [`Balancer::servers`](crate::reconcile::Balancer::servers).
     pub async fn versions(&self, deadline: Instant) -> Result<Vec<u64>, BalancerError> {
         let body = self
             .call(Method::GET, self.url(&[""]), &None::<()>, deadline)

@@ -14,7 +14,7 @@ use crate::reconcile::{Balancer, BalancerError};
 ///
 /// # Errors
 ///
-/// [`Failure::Malformed`]
+/// [`Malformed`](crate::reconcile::BalancerErrorKind::Malformed): NGINX's reply makes no sense.
 pub fn servers(body: &[u8]) -> Result<Vec<Server>, BalancerError> {
     wire::servers(body).map_err(|error| not_understood(&error))
 }
