@@ -139,6 +139,10 @@ impl<W: DeserializeOwned, T: From<W>> PageReader<W, T> {
     ///
     /// It is not a JSON object with a `value` that is a list.
     pub fn finish(self) -> Result<Page<T>, serde_json::Error> {
+        // serde would take `[[],null]` for the fields in their order: an empty page.
+        if self.frame.trim_ascii_start().first() != Some(&b'{') {
+            return Err(serde_json::Error::custom("it is no JSON object"));
+        }
         let frame: Frame = serde_json::from_slice(&self.frame)?;
         // A list that was not cut out has its items in the frame, where they are no zeros.
         if frame.value.len() != self.taken {

@@ -95,6 +95,8 @@ fn what_is_no_page_is_refused() {
         "",
         "null",
         "[]",
+        "[[],null]",
+        " [[{}],\"next\"]",
         "{}",
         "{\"value\":null}",
         "{\"value\":{}}",
