@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Makes another system's text fit for one log line: control characters become blanks, runs of
-/// blanks one, and at most `limit` characters stay.
+/// blanks one, and at most `limit` characters stay, before an ellipsis where it was longer.
 #[must_use]
 pub fn clean(text: &str, limit: usize) -> String {
     let mut cleaned = String::with_capacity(text.len().min(limit));
@@ -11,6 +11,10 @@ pub fn clean(text: &str, limit: usize) -> String {
     let words = text.split(|c: char| c.is_control() || c.is_whitespace() || is_invisible(c));
     for word in words.filter(|word| !word.is_empty()) {
         if length > 0 {
+            if length + 1 >= limit {
+                cleaned.push('…');
+                return cleaned;
+            }
             cleaned.push(' ');
             length += 1;
         }
@@ -134,7 +138,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_whose_last_word_just_fits_is_cut_there() {
+        assert_eq!(clean("four five", 4), "four…");
+        assert_eq!(clean("four five", 5), "four…");
+        assert_eq!(clean("four five", 9), "four five");
+    }
+
     proptest! {
+        #[test]
+        fn of_a_text_no_more_stays_than_its_limit(
+            words in prop::collection::vec("[a-z\u{fc}]{1,5}", 0..6),
+            between in "[ \n\t\u{200b}]{1,3}",
+            limit in 1_usize..20,
+        ) {
+            let whole = words.join(" ");
+            let kept: String = whole.chars().take(limit).collect();
+            let expected = if kept == whole { whole } else { format!("{}…", kept.trim_end()) };
+            prop_assert_eq!(clean(&words.join(&between), limit), expected);
+        }
+
         #[test]
         fn no_text_makes_a_second_line(text in any::<String>()) {
             prop_assert!(!on_one_line(&text).chars().any(|c| c.is_control() || is_invisible(c)));
