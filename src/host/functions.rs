@@ -24,10 +24,8 @@ const TIMER_DEADLINE: Duration = Duration::from_secs(60);
 /// What the functions work with.
 pub struct App {
     ready: SetOnce<Result<Ready, ConfigError>>,
-    history: Mutex<History>,
+    history: Arc<Mutex<History>>,
     status: Status,
-    /// The pass last told: those who shared it need not tell it again.
-    told: Mutex<Option<Arc<PassReport>>>,
 }
 
 /// The working parts, once the configuration is read.
@@ -43,9 +41,8 @@ impl Default for App {
     fn default() -> Self {
         Self {
             ready: SetOnce::new(),
-            history: Mutex::default(),
+            history: Arc::default(),
             status: Status::new(),
-            told: Mutex::default(),
         }
     }
 }
@@ -55,13 +52,16 @@ impl App {
     /// for it.
     pub fn set(&self, reconciler: Result<Arc<Reconciler>, ConfigError>) {
         let ready = reconciler.map(|reconciler| {
-            let runner = Arc::clone(&reconciler);
+            let (runner, history) = (Arc::clone(&reconciler), Arc::clone(&self.history));
             let flight = Flight::new(move |request: Request| {
-                let reconciler = Arc::clone(&runner);
+                let (reconciler, history) = (Arc::clone(&runner), Arc::clone(&history));
                 Box::pin(async move {
-                    reconciler
+                    let report = reconciler
                         .pass(&request.scope, &Intent::Apply, request.deadline)
-                        .await
+                        .await;
+                    // Here, and not where the reply is made: whoever asked may be gone.
+                    tell(&report, &history);
+                    report
                 })
             });
             let (runner, writers) = (Arc::clone(&reconciler), flight.clone());
@@ -188,7 +188,7 @@ impl App {
                     Err(_) => return Reply::failed(vec![NoReport::DeadlinePassed.to_string()]),
                 };
                 let report = Arc::new(reconciler.pass(&asked.scope, &intent, deadline).await);
-                self.tell(&report);
+                tell(&report, &self.history);
                 if let Intent::Force(digest) = &intent
                     && !report.upstreams.iter().any(|upstream| upstream.forced)
                 {
@@ -238,20 +238,6 @@ impl App {
         Reply::done(Vec::new()).with(answer)
     }
 
-    /// Logs and remembers a pass, once, however many share it.
-    fn tell(&self, report: &Arc<PassReport>) {
-        if let Ok(mut told) = self.told.lock() {
-            if told.as_ref().is_some_and(|last| Arc::ptr_eq(last, report)) {
-                return;
-            }
-            *told = Some(Arc::clone(report));
-        }
-        report.log();
-        if let Ok(mut history) = self.history.lock() {
-            history.note(report, trigger(report.origin.as_ref()));
-        }
-    }
-
     async fn pass(
         &self,
         ready: &Ready,
@@ -259,10 +245,7 @@ impl App {
         deadline: Instant,
     ) -> (Reply, Option<Arc<PassReport>>) {
         match ready.flight.ask(Request { scope, deadline }).await {
-            Ok(report) => {
-                self.tell(&report);
-                (outcome_reply(&report), Some(report))
-            }
+            Ok(report) => (outcome_reply(&report), Some(report)),
             Err(error @ (NoReport::DeadlinePassed | NoReport::Panicked(_))) => {
                 let line = clean(&error.to_string(), 300);
                 match error {
@@ -275,6 +258,14 @@ impl App {
                 (Reply::failed(vec![line]), None)
             }
         }
+    }
+}
+
+/// Logs and remembers a pass.
+fn tell(report: &PassReport, history: &Mutex<History>) {
+    report.log();
+    if let Ok(mut history) = history.lock() {
+        history.note(report, trigger(report.origin.as_ref()));
     }
 }
 

@@ -4,6 +4,7 @@
 //! given by a pass that began after the request arrived.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -12,6 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use super::report::PassReport;
 use super::scope::Scope;
 use crate::telemetry::Askers;
+
+/// How long before its reply is due a pass ends, so that it can still tell what it did.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// One request for a pass.
 #[derive(Debug, Clone)]
@@ -58,7 +62,8 @@ struct Batch {
 }
 
 impl Flight {
-    /// Puts single flight in front of `run`.
+    /// Puts single flight in front of `run`, which is given a deadline somewhat before the reply is
+    /// due. A pass that would begin after it is not run: nobody waits for it any more.
     #[must_use]
     pub fn new(
         run: impl Fn(Request) -> BoxFuture<'static, PassReport> + Send + Sync + 'static,
@@ -122,7 +127,13 @@ impl Flight {
         loop {
             // The turn first, then the batch: who asks while another pass runs still joins.
             let _turn = self.turn.lock().await;
-            let Some(batch) = self.next() else { return };
+            let Some(mut batch) = self.next() else { return };
+            batch.request.deadline -= MARGIN;
+            if batch.request.deadline <= Instant::now() {
+                let late = Err(NoReport::DeadlinePassed);
+                batch.ending.send_replace(Some(late));
+                continue;
+            }
             // In a task of its own, so that a panic ends the pass and not this loop, and that no
             // caller's disappearance cancels it half way.
             let pass = batch.askers.run((self.run)(batch.request));

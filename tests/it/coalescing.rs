@@ -242,6 +242,23 @@ async fn an_event_is_answered_within_its_25_seconds_even_when_all_of_them_were_s
     handler.kill().await;
 }
 
+/// The pass ends before its reply is due: else nobody would hear what was done, and what was not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_nginx_keeps_until_its_deadline_still_tells_its_lines() {
+    let cloud = uniform_cloud(24).await;
+    let running = Running::start(cloud, &[web()]).await;
+    let post = Match::nginx().method("POST");
+    let _ = running.cloud.fault(post, Fault::Hang, None);
+    let reply = running.event("web-vmss").await;
+    assert_eq!(reply.status, 500, "{}", reply.text);
+    let lines = reply.logs();
+    assert!(
+        lines[0].starts_with("Couldn't fully update HTTP servers of web "),
+        "{lines:?}"
+    );
+    running.assert_on_stdout(&lines).await;
+}
+
 /// A script that asks again and again must not spend the subscription's quota of readings.
 #[tokio::test(flavor = "multi_thread")]
 async fn dry_runs_that_come_at_once_share_one_look_that_began_after_they_came() {

@@ -91,7 +91,7 @@ impl Running {
     }
 
     /// The lines stand on standard output, where the host keeps them.
-    async fn assert_on_stdout(&self, lines: &[String]) {
+    pub(crate) async fn assert_on_stdout(&self, lines: &[String]) {
         for line in lines {
             assert!(self.handler.wait_for_line(line, PATIENCE).await, "{line}");
             let stdout = self.handler.stdout_lines();

@@ -14,8 +14,6 @@ use crate::reconcile::{Flight, Intent, NoReport, PassReport, Reconciler, Request
 
 /// When an answer is due, waiting for another reading included.
 pub(super) const DEADLINE: Duration = Duration::from_secs(15);
-/// A reading ends this long before its answer is due.
-const MARGIN: Duration = Duration::from_secs(2);
 
 /// What was read, or why nothing was.
 #[derive(Debug, Clone)]
@@ -48,9 +46,8 @@ impl LiveReadings {
             let (reconciler, shared) = (Arc::clone(&reconciler), Arc::clone(&spending));
             Box::pin(async move {
                 shared.budget.spend(Instant::now());
-                let until = request.deadline - MARGIN;
                 reconciler
-                    .pass(&request.scope, &Intent::Survey, until)
+                    .pass(&request.scope, &Intent::Survey, request.deadline)
                     .await
             })
         });
