@@ -32,5 +32,6 @@ pub mod model;
 pub mod nginx;
 pub mod plan;
 pub mod reconcile;
+mod retry_after;
 pub mod services;
 pub mod telemetry;

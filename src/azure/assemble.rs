@@ -158,22 +158,24 @@ fn primary(nics: &[Nic]) -> Result<Nic, NoAddress> {
 }
 
 /// The interface's primary address; where none is marked, the only IPv4 one, else the only one.
+/// While the one that is marked has no address yet, no other stands in for it.
 fn primary_address(interface: &Interface) -> Option<IpAddr> {
     let configurations = interface.properties.as_ref()?.ip_configurations.as_ref()?;
-    let addresses = || {
-        configurations
-            .iter()
-            .filter_map(|configuration| configuration.properties.as_ref())
-            .filter_map(|properties| Some((ip(properties)?, properties.primary == Some(true))))
+    let all = || {
+        let configurations = configurations.iter();
+        configurations.filter_map(|configuration| configuration.properties.as_ref())
     };
+    let mut marked = all()
+        .filter(|properties| properties.primary == Some(true))
+        .peekable();
+    if marked.peek().is_some() {
+        return marked.find_map(ip);
+    }
     fn only(mut candidates: impl Iterator<Item = IpAddr>) -> Option<IpAddr> {
         candidates.next().filter(|_| candidates.next().is_none())
     }
-    let marked = addresses().find(|(_, primary)| *primary).map(|(ip, _)| ip);
-    let all = || addresses().map(|(ip, _)| ip);
-    marked
-        .or_else(|| only(all().filter(IpAddr::is_ipv4)))
-        .or_else(|| only(all()))
+    let addresses = || all().filter_map(ip);
+    only(addresses().filter(IpAddr::is_ipv4)).or_else(|| only(addresses()))
 }
 
 fn ip(properties: &IpConfigurationProperties) -> Option<IpAddr> {

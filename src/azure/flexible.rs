@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::assemble::{self, Nic, States};
-use super::listing::{Items, decode};
+use super::listing::{Items, decode, malformed};
 use super::page::PageReader;
 use super::resource_manager::{Permission, failure};
 use super::scale_set::{COMPUTE_API, GroupInterfaces, Listed, ScaleSets, append_query, odd_item};
@@ -104,6 +104,16 @@ impl ScaleSets {
                 }
             }
             listed.failure = plain.failure;
+        }
+        // Were the filter not honoured, the rest may lack as well as add.
+        let own = ResourceId::parse(&set.path());
+        let all = listed.items.len();
+        listed
+            .items
+            .retain(|member| member.set.is_none() || member.set == own);
+        if listed.items.len() < all {
+            let strangers = || malformed(LIST_MACHINES, "machines of another scale set are in it");
+            listed.failure.get_or_insert_with(strangers);
         }
         listed
     }
@@ -266,6 +276,8 @@ struct Member {
     key: Option<String>,
     name: String,
     states: States,
+    /// The set that it says it belongs to.
+    set: Option<ResourceId>,
     /// `None` where the reply leaves them out.
     references: Option<Vec<Reference>>,
     /// Nothing is told of it.
@@ -288,10 +300,20 @@ impl From<Machine> for Member {
             key: key.map(str::to_lowercase),
             name: assemble::named(name.unwrap_or_default()),
             states: assemble::states(&machine),
+            set: set_of(&machine),
             references: references(&machine),
             is_odd: machine.properties.is_none(),
         }
     }
+}
+
+fn set_of(machine: &Machine) -> Option<ResourceId> {
+    let set = machine
+        .properties
+        .as_ref()?
+        .virtual_machine_scale_set
+        .as_ref();
+    ResourceId::parse(set?.id.as_deref()?)
 }
 
 fn references(machine: &Machine) -> Option<Vec<Reference>> {

@@ -9,11 +9,8 @@ use super::IdentityKind;
 use super::resource_manager::{Permission, failure};
 use super::wire::ErrorBody;
 use crate::model::{ReadFailure, ReadFailureKind};
+use crate::retry_after::{self, LONGEST_WAIT};
 use crate::telemetry::clean;
-
-/// Azure's windows of throttling are minutes and an hour. A nonsensical time must not keep the
-/// process from ever asking again.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// A read that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,28 +149,18 @@ pub(super) fn judge(
     (refusal, code)
 }
 
-/// `Retry-After` in seconds, or Azure's own milliseconds; at most [`LONGEST_WAIT`].
+/// `Retry-After`, or Azure's own milliseconds; at most [`LONGEST_WAIT`].
 pub(super) fn retry_after(response: &RawResponse) -> Option<Duration> {
-    asked_wait(response).map(|wait| wait.min(LONGEST_WAIT))
-}
-
-fn asked_wait(response: &RawResponse) -> Option<Duration> {
     let header = |name: &'static str| {
         let name = azure_core::http::headers::HeaderName::from_static(name);
         response.headers().get_optional_str(&name).map(str::trim)
     };
     for name in ["x-ms-retry-after-ms", "retry-after-ms"] {
         if let Some(milliseconds) = header(name).and_then(|text| text.parse::<u64>().ok()) {
-            return Some(Duration::from_millis(milliseconds));
+            return Some(Duration::from_millis(milliseconds).min(LONGEST_WAIT));
         }
     }
-    let text = header("retry-after")?;
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    let date = azure_core::time::parse_rfc7231(text).ok()?;
-    let wait = date - azure_core::time::OffsetDateTime::now_utc();
-    Some(wait.try_into().unwrap_or(Duration::ZERO))
+    retry_after::read(header("retry-after")?)
 }
 
 /// The subscription that a call is about.

@@ -185,6 +185,10 @@ impl ResourceManager {
             let pause = wait.unwrap_or_else(|| backoff(tried));
             let resume = Instant::now() + pause;
             if resume >= deadline {
+                let mut refusal = refusal;
+                if wait.is_some() {
+                    refusal.failure.kind = ReadFailureKind::Throttled;
+                }
                 return Err(refusal);
             }
             tracing::debug!(

@@ -50,6 +50,8 @@ pub struct MachineProperties {
     pub provisioning_state: Option<String>,
     /// With `$expand=instanceView`.
     pub instance_view: Option<InstanceView>,
+    /// The Flexible set that the machine belongs to.
+    pub virtual_machine_scale_set: Option<Reference>,
     /// Absent for the instances of some listings.
     pub network_profile: Option<NetworkProfile>,
 }

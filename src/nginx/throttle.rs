@@ -8,8 +8,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
-/// A nonsensical time must not keep the process from ever asking again.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+use crate::retry_after;
 
 /// The calls that may not be made yet, by method and path: one upstream's throttling is its own.
 #[derive(Debug, Default)]
@@ -54,16 +53,14 @@ impl Throttle {
     }
 }
 
-/// `Retry-After` in seconds; a date is a proxy's way, and no proxy of NGINX is known to send one.
 fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let wait = Duration::from_secs(text.trim().parse::<u32>().ok()?.into());
-    Some(wait.min(LONGEST_WAIT))
+    retry_after::read(headers.get(RETRY_AFTER)?.to_str().ok()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry_after::LONGEST_WAIT;
 
     #[test]
     fn a_throttled_call_waits_as_long_as_it_was_asked_to_and_no_other_call_does() {
@@ -88,5 +85,22 @@ mod tests {
         throttle.answered(&get, "/c", limit, &asks("4294967295"), now);
         let hour = Some(now + LONGEST_WAIT);
         assert_eq!(throttle.closed_until(&get, "/c", now), hour);
+        // A date is the other form.
+        throttle.answered(
+            &get,
+            "/d",
+            limit,
+            &asks("Fri, 31 Dec 9999 23:59:59 GMT"),
+            now,
+        );
+        assert_eq!(throttle.closed_until(&get, "/d", now), hour);
+        throttle.answered(
+            &get,
+            "/e",
+            limit,
+            &asks("Thu, 01 Jan 1970 00:00:00 GMT"),
+            now,
+        );
+        assert_eq!(throttle.closed_until(&get, "/e", now), None);
     }
 }

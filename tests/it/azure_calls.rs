@@ -201,6 +201,21 @@ async fn a_long_retry_after_ends_the_pass_at_once_and_is_honoured_by_the_next_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_is_busy_for_longer_than_the_pass_ends_it_as_throttled() {
+    let (running, before) = one_gone(true).await;
+    let busy = Fault::Status {
+        code: 503,
+        body: "{}".to_owned(),
+        headers: vec![("retry-after".to_owned(), "600".to_owned())],
+    };
+    running.cloud.fault(call(SET_MACHINES), busy, Some(1));
+    let lines = failing_tick(&running).await;
+    assert!(lines.contains("Failed: throttled: "), "{lines}");
+    assert_eq!(asked(&running.cloud, SET_MACHINES), 1);
+    assert_eq!(running.http("web"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_set_leaves_the_others_alone() {
     let cloud = uniform_cloud(2).await;
     cloud.world().add_uniform_set("calm-vmss", 2);

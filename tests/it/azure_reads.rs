@@ -146,6 +146,36 @@ async fn an_item_that_makes_no_sense_stops_removals_but_not_adds() {
     }
 }
 
+/// Azure filters the group's machines by their set. What slips through is another pool's machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_names_another_set_is_not_added_and_stops_removals() {
+    let running = filled(flexible_cloud(3).await, &[web()]).await;
+    let world = running.world();
+    let before = running.http("web");
+    world.delete_instance("web-vmss", 0);
+    world.scale("web-vmss", 3);
+    let new = world.instance("web-vmss", 2);
+    let named = |set: &str| {
+        json!({
+            "name": new.name,
+            "id": new.id,
+            "properties": {
+                "provisioningState": "Succeeded",
+                "virtualMachineScaleSet": { "id": set },
+                "networkProfile": { "networkInterfaces": [{ "id": new.nics[0].id }] },
+            },
+        })
+    };
+    let own = world.set_id("web-vmss");
+    world.set_raw_vm("web-vmss", &new, Some(named(&format!("{own}-2"))));
+    let lines = failing_tick(&running).await;
+    assert!(lines.contains("machines of another scale set"), "{lines}");
+    assert_eq!(running.http("web"), before, "{lines}");
+    world.set_raw_vm("web-vmss", &new, Some(named(&own.to_uppercase())));
+    tick(&running).await;
+    assert_eq!(running.http("web"), sorted(world.addresses("web-vmss", 80)));
+}
+
 /// The mode's text, absent or in another case, is understood.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_orchestration_mode_is_read_without_case_and_uniform_where_it_is_not_told() {

@@ -165,7 +165,7 @@ fn unmark_configurations(world: &World, place: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_instance_contributes_the_primary_address_of_its_primary_interface_or_none() {
     for uniform in [true, false] {
-        let cloud = cloud(uniform, 11).await;
+        let cloud = cloud(uniform, 13).await;
         let world = cloud.world();
         let set = "web-vmss";
         let mut expected: Vec<String> = [0, 1, 3]
@@ -194,6 +194,12 @@ async fn every_instance_contributes_the_primary_address_of_its_primary_interface
         unmark_configurations(&world, 9);
         // The metadata service's address: not a private one.
         world.set_address(set, 10, Some("169.254.169.254"));
+        // The one that is marked has no address yet: no other stands in for it.
+        world.set_address(set, 11, None);
+        world.add_ip_configuration(set, 11, "10.30.0.11");
+        // The shared range of RFC 6598 is private in Azure's networks.
+        world.set_address(set, 12, Some("100.64.0.12"));
+        expected.push("100.64.0.12:80".to_owned());
         if !uniform {
             world.add_orphan_nic("orphan", "10.30.0.99");
         }
