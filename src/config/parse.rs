@@ -93,10 +93,18 @@ fn read(
     let api_key = api_key(&root, headers.authorization, environment, &mut warnings);
     let sync_interval = match root.scalar("sync_interval").map(|text| duration(&text)) {
         None => Duration::from_secs(5),
-        Some(Ok(interval)) if interval >= Duration::from_secs(1) => interval,
-        Some(Ok(_)) => {
-            root.problem("sync_interval", "must be at least 1s");
+        Some(Ok(Duration::ZERO)) => {
+            root.problem("sync_interval", "must be more than 0");
             Duration::from_secs(5)
+        }
+        Some(Ok(interval)) => {
+            if interval < Duration::from_secs(1) {
+                warnings.push(
+                    "sync_interval: below 1s `sync --watch` may use up the subscription's request quota"
+                        .to_owned(),
+                );
+            }
+            interval
         }
         Some(Err(message)) => {
             root.problem("sync_interval", message);
@@ -139,20 +147,26 @@ fn resource_manager(root: &Mapping<'_, '_>) -> Option<ResourceManager> {
         },
     };
     let audience = root.text("resource_manager_audience").unwrap_or(audience);
+    // To the letter: Azure compares audiences as texts, a slash at the end included.
     let audience = audience
-        .trim_end_matches("/.default")
-        .trim_end_matches('/')
+        .strip_suffix("/.default")
+        .unwrap_or(&audience)
         .to_owned();
-    if root.get("resource_manager_audience").is_some() && plain_url(&audience).is_err() {
+    if Url::parse(&audience).is_err() && !is_guid(&audience) {
         root.problem(
             "resource_manager_audience",
-            "must be a URL, e.g. `https://management.azure.com`",
+            "must be a URL, e.g. `https://management.azure.com`, or an application's GUID",
         );
     }
     Some(ResourceManager {
         endpoint: endpoint?,
         audience,
     })
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups = text.split('-').map(str::len);
+    groups.eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit())
 }
 
 fn api_endpoint(root: &Mapping<'_, '_>, warnings: &mut Vec<String>) -> Option<Url> {

@@ -5,15 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The private unicast ranges of RFC 1918 and RFC 4193.
+/// The private unicast ranges of RFC 1918 and RFC 4193, and the shared range of RFC 6598, which
+/// Azure's virtual networks treat as private.
 ///
 /// An instance whose address lies outside is refused unless the upstream's `networks` lists it, so
 /// that a nonsensical answer cannot point production traffic at a public, link-local or loopback
 /// address.
-pub const PRIVATE_UNICAST: [IpNet; 4] = [
+pub const PRIVATE_UNICAST: [IpNet; 5] = [
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8)),
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12)),
     IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10)),
     IpNet::V6(Ipv6Net::new_assert(
         Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0),
         7,

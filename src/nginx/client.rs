@@ -211,9 +211,7 @@ impl NginxPlus {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         for (name, value) in &self.headers {
-            if *name != CONTENT_TYPE || body.is_some() {
-                headers.insert(name, value.clone());
-            }
+            headers.insert(name, value.clone());
         }
         if let Some(key) = &key.header {
             headers.insert(AUTHORIZATION, key.clone());

@@ -130,6 +130,11 @@ async fn serve_the_old_agents_file(authentication: impl Fn(&Cloud) -> String) {
     let reply = running.handler.timer_tick().await;
     assert!(reply.succeeded(), "{}", reply.text);
     let world = running.world();
+    for call in running.cloud.requests() {
+        let is_nginx = call.service == Service::Nginx;
+        let typed = call.header("content-type") == Some("application/json");
+        assert!(!is_nginx || typed, "{} {}", call.method, call.path);
+    }
     assert_eq!(
         sorted(running.http("backend-one")),
         sorted(world.addresses("backend-one-vmss", 80))

@@ -121,13 +121,36 @@ fn resource_manager_is_an_https_origin() {
     }
     assert_eq!(
         problems(read(&with("resource_manager_audience: management"))),
-        ["resource_manager_audience: must be a URL, e.g. `https://management.azure.com`"]
+        [
+            "resource_manager_audience: must be a URL, e.g. `https://management.azure.com`, or an application's GUID"
+        ]
     );
     let config = read(&with(
         "resource_manager_audience: https://arm.example/.default",
     ))
     .unwrap();
     assert_eq!(config.resource_manager.audience, "https://arm.example");
+    let application = "797f4846-ba00-4fd7-ba43-dac1f8f63013";
+    for audience in ["https://arm.example/", "api://arm/x", application] {
+        let config = read(&with(&format!("resource_manager_audience: {audience}"))).unwrap();
+        assert_eq!(config.resource_manager.audience, audience);
+    }
+}
+
+#[test]
+fn an_interval_below_a_second_is_taken_with_a_warning() {
+    let config = read(&with("sync_interval: 250ms")).unwrap();
+    assert_eq!(config.sync_interval, Duration::from_millis(250));
+    assert!(
+        config
+            .warnings
+            .iter()
+            .any(|line| line.starts_with("sync_interval: below 1s"))
+    );
+    assert_eq!(
+        problems(read(&with("sync_interval: 0ms"))),
+        ["sync_interval: must be more than 0"]
+    );
 }
 
 #[test]

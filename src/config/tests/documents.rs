@@ -174,7 +174,7 @@ upstreams:
         config.resource_manager.endpoint.as_str(),
         "https://arm.example:444/"
     );
-    assert_eq!(config.resource_manager.audience, "https://arm.audience");
+    assert_eq!(config.resource_manager.audience, "https://arm.audience/");
     assert_eq!(config.api_endpoint.as_str(), "http://lb.example/api");
     let ApiKeySource::KeyVault(secret) = &config.api_key else {
         panic!("{:?}", config.api_key)

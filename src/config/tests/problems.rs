@@ -8,7 +8,7 @@ use super::*;
 fn every_problem_is_reported_at_once_with_its_path_and_the_nearest_key() {
     let text = "\
 cloud_provder: Azure
-sync_interval: 10ms
+sync_interval: 0s
 api_endpoint: 7
 upstreams:
   - name: one
@@ -33,7 +33,7 @@ upstreams:
             "cloud_provder: unknown key; did you mean `cloud_provider`?",
             "resource_group_name: is required, e.g. `resource_group_name: my-resource-group`",
             "subscription_id: is required, e.g. `subscription_id: 00000000-0000-0000-0000-000000000000`",
-            "sync_interval: must be at least 1s",
+            "sync_interval: must be more than 0",
             "upstreams[0].kind: `udp` is not one of `http`, `stream`",
             "upstreams[0].port: 70000 is out of range: 1 to 65535",
             "upstreams[0].virtual_machine_scale_set: is required, e.g. `virtual_machine_scale_set: backend-one-vmss`",
