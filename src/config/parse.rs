@@ -150,7 +150,7 @@ fn resource_manager(root: &Mapping<'_, '_>) -> Option<ResourceManager> {
     // To the letter: Azure compares audiences as texts, a slash at the end included.
     let audience = audience
         .strip_suffix("/.default")
-        .unwrap_or(&audience)
+        .unwrap_or(audience)
         .to_owned();
     if Url::parse(&audience).is_err() && !is_guid(&audience) {
         root.problem(
