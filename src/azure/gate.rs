@@ -5,13 +5,19 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
+use azure_core::http::policies::{Policy, PolicyResult};
+use azure_core::http::{Context, Request};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use tokio::sync::watch;
 use tokio::time::Instant;
+
+use super::refusal::retry_after;
 
 /// Which calls one throttling answer is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,5 +81,54 @@ impl Gate {
         .filter_map(|scope| closed.get(scope).copied())
         .filter(|until| until.at > now)
         .max()
+    }
+}
+
+/// The same for a service whose calls the SDK makes, and repeats: a policy that looks at its answers.
+#[derive(Debug)]
+pub(super) struct SdkGate(watch::Sender<Option<Until>>);
+
+impl Default for SdkGate {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl SdkGate {
+    /// When a call may be made, if it may not be made now.
+    pub(super) fn closed_until(&self) -> Option<Until> {
+        self.0.borrow().filter(|until| until.at > Instant::now())
+    }
+
+    /// Waits until an answer closes it for longer than `limit`.
+    pub(super) async fn closed_beyond(&self, limit: Instant) -> Until {
+        let mut closed = self.0.subscribe();
+        loop {
+            if let Some(until) = closed.borrow_and_update().filter(|until| until.at >= limit) {
+                return until;
+            }
+            // The sender is `self`, and lives.
+            let _ = closed.changed().await;
+        }
+    }
+}
+
+#[expect(elided_lifetimes_in_paths, reason = "as the trait declares it")]
+#[async_trait]
+impl Policy for SdkGate {
+    async fn send(
+        &self,
+        context: &Context,
+        request: &mut Request,
+        next: &[Arc<dyn Policy>],
+    ) -> PolicyResult {
+        let answer = next[0].send(context, request, &next[1..]).await;
+        if let Ok(response) = &answer
+            && matches!(u16::from(response.status()), 429 | 503)
+            && let Some(wait) = retry_after(response.headers())
+        {
+            self.0.send_replace(Some(Until::after(wait)));
+        }
+        answer
     }
 }

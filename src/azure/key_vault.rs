@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
+use azure_core::http::policies::Policy;
 use azure_core::http::{ExponentialRetryOptions, RetryOptions, StatusCode};
 use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_secrets::models::{Secret, SecretClientGetSecretOptions};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
+use super::gate::SdkGate;
 use super::{Identity, Transports, chain};
 use crate::config::{SecretId, is_loopback};
 use crate::model::ResourceId;
@@ -70,6 +72,7 @@ pub struct SecretFacts {
 pub struct KeyVault {
     client: SecretClient,
     identity: Arc<Identity>,
+    gate: Arc<SdkGate>,
     id: SecretId,
     facts: std::sync::Mutex<SecretFacts>,
     is_first: AtomicBool,
@@ -92,8 +95,12 @@ impl KeyVault {
             max_total_elapsed: azure_core::time::Duration::seconds(5),
             ..ExponentialRetryOptions::default()
         });
+        let gate = Arc::new(SdkGate::default());
+        let mut client_options = transports.options(Service::KeyVault, retry);
+        let policy: Arc<dyn Policy> = Arc::<SdkGate>::clone(&gate);
+        client_options.per_try_policies.insert(0, policy);
         let options = SecretClientOptions {
-            client_options: transports.options(Service::KeyVault, retry),
+            client_options,
             // The check that the vault belongs to the audience it asks a token for compares host
             // names, which a vault on this machine (tests, emulators) does not have.
             verify_challenge_resource: Some(!is_loopback(&id.vault)),
@@ -104,6 +111,7 @@ impl KeyVault {
         Ok(Self {
             client,
             identity,
+            gate,
             id,
             facts: std::sync::Mutex::default(),
             is_first: AtomicBool::new(true),
@@ -192,12 +200,18 @@ impl KeyVault {
             secret_version: self.id.version.clone(),
             ..SecretClientGetSecretOptions::default()
         };
-        timeout_at(until, self.client.get_secret(&self.id.name, Some(options)))
-            .await
-            .map_err(|_| {
-                let message = "no answer in time".to_owned();
-                failed(&self.id, KeyVaultTrouble::Other, message)
-            })
+        let fails = |message| Err(failed(&self.id, KeyVaultTrouble::Other, message));
+        if let Some(closed) = self.gate.closed_until().filter(|closed| closed.at < until) {
+            sleep_until(closed.at).await;
+        }
+        tokio::select! {
+            biased;
+            closed = self.gate.closed_beyond(until) => fails(format!(
+                "Azure throttles this; it asked not to be called before {closed}"
+            )),
+            response = self.client.get_secret(&self.id.name, Some(options)) => Ok(response),
+            () = sleep_until(until) => fails("no answer in time".to_owned()),
+        }
     }
 
     /// What a refusal means, and what to do.

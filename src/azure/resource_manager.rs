@@ -238,7 +238,7 @@ impl ResourceManager {
         let status = u16::from(response.status());
         let identity = self.identity.kind();
         let (refusal, code) = refusal::judge(url, permission, status, response.body(), identity);
-        let wait = refusal::retry_after(response);
+        let wait = refusal::retry_after(response.headers());
         if !matches!(status, 429 | 503) {
             return (refusal, None);
         }

@@ -106,3 +106,41 @@ async fn writes_that_are_refused_one_after_the_other_cost_one_reading_of_the_key
     assert!(refused.hits() >= 39, "{}", refused.hits());
     assert_eq!(readings(&running.cloud), 1);
 }
+
+fn asked_to_wait(seconds: u64) -> Fault {
+    Fault::Status {
+        code: 429,
+        body: r#"{"error":{"code":"Throttled","message":"slow down"}}"#.to_owned(),
+        headers: vec![("retry-after".to_owned(), seconds.to_string())],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_asks_for_a_long_wait_is_left_alone_by_the_next_passes_too() {
+    let running = Running::start(uniform_cloud(2).await, &[web()]).await;
+    running
+        .cloud
+        .fault(Match::vault(), asked_to_wait(600), None);
+    let lines = failing_tick(&running).await;
+    assert!(
+        lines.contains("it asked not to be called before"),
+        "{lines}"
+    );
+    let asked = running.cloud.requests_to(Service::Vault).len();
+    // The same reason is the same line.
+    assert_eq!(failing_tick(&running).await, lines);
+    assert_eq!(running.cloud.requests_to(Service::Vault).len(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_wait_that_the_vault_asks_for_is_part_of_the_pass() {
+    let running = Running::start(uniform_cloud(2).await, &[web()]).await;
+    running
+        .cloud
+        .fault(Match::vault(), asked_to_wait(1), Some(1));
+    let begun = std::time::Instant::now();
+    tick(&running).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+    let wanted = sorted(running.world().addresses("web-vmss", 80));
+    assert_eq!(running.http("web"), wanted);
+}
