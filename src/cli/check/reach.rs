@@ -35,6 +35,8 @@ pub(super) enum Step {
     Connection,
     /// The certificate's signer is not trusted.
     Authority,
+    /// The certificate is an authority's.
+    NoServerCertificate,
     /// The certificate has expired, or is not valid yet.
     Expired,
     /// The certificate is for other names.
@@ -152,6 +154,13 @@ fn judge(host: &str, port: u16, error: &reqwest::Error) -> Unreachable {
             Step::OtherName,
             format!("the certificate of `{host}` is for other names"),
         )
+    } else if has(&["causedasendentity"]) {
+        (
+            Step::NoServerCertificate,
+            format!(
+                "`{host}` shows the certificate of an authority (CA:TRUE), which is none for a server"
+            ),
+        )
     } else if has(&["invalidcontenttype", "corrupt message"]) {
         (
             Step::NoTls,
@@ -184,6 +193,9 @@ impl Unreachable {
                 "cat /etc/ssl/certs/ca-certificates.crt YOUR-AUTHORITY.pem > trust.pem",
                 "export SSL_CERT_FILE=$PWD/trust.pem",
             ]),
+            Step::NoServerCertificate => Remedy::new(
+                "give it one of its own (CA:FALSE) that the authority has signed",
+            ),
             Step::Expired => Remedy::new(
                 "renew the certificate; where it is valid, set this machine's clock (`timedatectl set-ntp true`)",
             ),

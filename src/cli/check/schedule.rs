@@ -17,14 +17,33 @@ const FIELDS: [(&str, u32, u32, &[&str]); 6] = [
         1,
         12,
         &[
-            "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+            "january",
+            "february",
+            "march",
+            "april",
+            "may",
+            "june",
+            "july",
+            "august",
+            "september",
+            "october",
+            "november",
+            "december",
         ],
     ),
     (
         "day of the week",
         0,
         6,
-        &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+        &[
+            "sunday",
+            "monday",
+            "tuesday",
+            "wednesday",
+            "thursday",
+            "friday",
+            "saturday",
+        ],
     ),
 ];
 
@@ -108,7 +127,9 @@ fn is_part(part: &str, least: u32, most: u32, names: &[&str]) -> bool {
         let number = text.parse::<u32>().ok();
         let number = number.filter(|number| (least..=most).contains(number));
         let lower = text.to_lowercase();
-        let by_name = names.iter().zip(least..).find(|(name, _)| **name == lower);
+        // The host takes a name in full or cut short; what is shorter may be two names.
+        let is_named = |name: &str| lower.len() >= 3 && name.starts_with(&lower);
+        let by_name = names.iter().zip(least..).find(|(name, _)| is_named(name));
         number.or(by_name.map(|(_, number)| number))
     };
     let good_step = step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| step > 0));
@@ -144,6 +165,7 @@ mod tests {
             "0 0,30 8-18 * jan-mar mon-fri",
             "* * * * *",
             "0 0 0 1 12 0",
+            "0 0 9 * September Monday-fri",
         ] {
             assert_eq!(parse(text), Schedule::Ncrontab, "{text}");
         }
@@ -161,6 +183,8 @@ mod tests {
             ("0 * * 0 * *", "`0` is no day"),
             ("0 * * * 13 *", "`13` is no month"),
             ("0 * * * * 7", "`7` is no day of the week"),
+            ("0 * * * * mondays", "`mondays` is no day of the week"),
+            ("0 * * * * m", "`m` is no day of the week"),
             ("0 */0 * * * *", "`*/0` is no minute"),
             ("0 5-1 * * * *", "`5-1` is no minute"),
             ("0 1,,2 * * * *", "`1,,2` is no minute"),

@@ -214,6 +214,15 @@ impl Cloud {
         self.certificates[&service].replace(certificate);
     }
 
+    /// Lets a service present an authority's certificate, as `openssl req -x509` makes them.
+    ///
+    /// # Panics
+    ///
+    /// When the service speaks no TLS.
+    pub fn present_authority(&self, service: Service) {
+        self.certificates[&service].replace(self.authority.intermediate());
+    }
+
     /// Answers every request to a service this long after its arrival, the time that the answer
     /// takes to make included: for measurements.
     pub fn set_round_trip(&self, service: Service, round_trip: Duration) {

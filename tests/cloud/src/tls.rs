@@ -73,6 +73,15 @@ impl Authority {
     /// A certificate for these names that expires after (or, below zero, expired before) so many
     /// days; none for one that outlives every test.
     pub(crate) fn certificate(&self, names: &[&str], days: Option<i64>) -> Arc<CertifiedKey> {
+        self.certify(names, days, IsCa::NoCa)
+    }
+
+    /// The certificate of an authority below this one, with the usual names: none for a server.
+    pub(crate) fn intermediate(&self) -> Arc<CertifiedKey> {
+        self.certify(&NAMES, None, IsCa::Ca(BasicConstraints::Unconstrained))
+    }
+
+    fn certify(&self, names: &[&str], days: Option<i64>, is_ca: IsCa) -> Arc<CertifiedKey> {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut leaf = CertificateParams::new(names).unwrap();
@@ -80,6 +89,7 @@ impl Authority {
             .push(DnType::CommonName, "simulated-cloud");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.use_authority_key_identifier_extension = true;
+        leaf.is_ca = is_ca;
         if let Some(days) = days {
             let span = DAY * u32::try_from(days.unsigned_abs()).unwrap();
             let end = match days {

@@ -72,6 +72,13 @@ async fn certificate_trouble_is_told_by_its_kind() {
         "failed",
         &["is for other names", "other.example"],
     );
+    cloud.present_authority(Service::Nginx);
+    let report = at(&cloud, &whole).await;
+    report.only(
+        "nginx.reachable",
+        "failed",
+        &["certificate of an authority", "one of its own", "CA:FALSE"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
