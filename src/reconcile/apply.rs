@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use futures::stream;
 use tokio::time::Instant;
 
+use super::confirm::is_about;
 use super::drains::Drains;
 use super::report::UpstreamReport;
 use super::statics::Statics;
@@ -62,11 +63,13 @@ impl Applier<'_> {
             }
             return;
         }
-        let leaves = self.confirm(leaves, report).await;
         if no_memory.is_empty() {
+            let leaves = self.confirm(leaves, report).await;
             self.run(&leaves, report).await;
         } else {
-            self.make_room(&no_memory, &leaves, report).await;
+            // What stays in service is seen to there: to hold all of them would make no room, ever.
+            let (leaves, now) = self.look(leaves, report).await;
+            self.make_room(&no_memory, &leaves, &now, report).await;
         }
     }
 
@@ -91,19 +94,20 @@ impl Applier<'_> {
 
     /// The zone is full: what leaves goes first, then the adds are tried once more. One server in
     /// service stays until an add has succeeded.
-    async fn make_room(&self, adds: &[&Step], leaves: &[&Step], report: &mut UpstreamReport) {
-        let leaving = |server: &Server| leaves.iter().any(|step| *step.address() == server.address);
+    async fn make_room(
+        &self,
+        adds: &[&Step],
+        leaves: &[&Step],
+        now: &[Server],
+        report: &mut UpstreamReport,
+    ) {
+        let leaving = |server: &Server| leaves.iter().any(|step| is_about(step, server));
+        let ours = || now.iter().filter(|server| self.upstream.owns(server));
         let someone_stays = !report.added.is_empty()
-            || self
-                .servers
-                .iter()
-                .any(|server| server.in_service() && !leaving(server));
+            || ours().any(|server| self.serves(server) && !leaving(server));
         let serves = |step: &Step| {
-            let own = |server: &&Server| server.address == *step.address();
-            self.servers
-                .iter()
-                .find(own)
-                .is_some_and(Server::in_service)
+            let mut own = ours().filter(|server| is_about(step, server));
+            own.any(|server| self.serves(server))
         };
         // A draining server would not stand in for the one that is spared.
         let spared = leaves.iter().rposition(|step| serves(step));

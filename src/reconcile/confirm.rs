@@ -21,8 +21,19 @@ impl Applier<'_> {
         steps: Vec<&'s Step>,
         report: &mut UpstreamReport,
     ) -> Vec<&'s Step> {
+        let (steps, now) = self.look(steps, report).await;
+        self.keep_something(steps, &now, report)
+    }
+
+    /// Those of the steps that are still about the server they were planned for, and NGINX's
+    /// servers as they are now.
+    pub(super) async fn look<'s>(
+        &self,
+        steps: Vec<&'s Step>,
+        report: &mut UpstreamReport,
+    ) -> (Vec<&'s Step>, Vec<Server>) {
         if steps.is_empty() || self.stopped.load(Ordering::Relaxed) {
-            return steps;
+            return (steps, self.servers.to_vec());
         }
         let key = &self.upstream.key;
         let mut now = match self.balancer.servers(key, self.deadline).await {
@@ -30,7 +41,7 @@ impl Applier<'_> {
             Err(error) => {
                 let text = format!("nothing is taken out: the last look before it failed: {error}");
                 report.fail(error.kind.name(), text);
-                return Vec::new();
+                return (Vec::new(), self.servers.to_vec());
             }
         };
         self.statics.mark(key, &mut now);
@@ -45,7 +56,13 @@ impl Applier<'_> {
                     .to_owned(),
             });
         }
-        self.keep_something(same, &now, report)
+        (same, now)
+    }
+
+    /// Whether it is in service, as far as this process knows.
+    pub(super) fn serves(&self, server: &Server) -> bool {
+        let drains = self.drains.progress(&self.upstream.key, Instant::now());
+        server.in_service() && !drains.contains_key(&server.address)
     }
 
     /// Holds what would leave nothing in service, judged by the list as it is now.
@@ -55,7 +72,7 @@ impl Applier<'_> {
         now: &[Server],
         report: &mut UpstreamReport,
     ) -> Vec<&'s Step> {
-        if self.may_empty || !report.added.is_empty() {
+        if steps.is_empty() || self.may_empty || !report.added.is_empty() {
             return steps;
         }
         let drains = self.drains.progress(&self.upstream.key, Instant::now());
@@ -85,6 +102,6 @@ impl Applier<'_> {
     }
 }
 
-fn is_about(step: &Step, server: &Server) -> bool {
+pub(super) fn is_about(step: &Step, server: &Server) -> bool {
     step.id() == Some(server.id) && *step.address() == server.address
 }

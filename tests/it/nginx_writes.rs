@@ -372,3 +372,28 @@ async fn while_a_full_zone_makes_room_the_one_in_service_is_spared_and_not_a_dra
         sorted(world.addresses("web-vmss", 80))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_zone_whose_servers_are_all_replaced_is_rolled_and_never_without_one_in_service() {
+    let cloud = uniform_cloud(2).await;
+    let world = cloud.world();
+    for address in ["10.99.0.1:80", "10.99.0.2:80"] {
+        world.put_server(UpstreamKind::Http, "web", Server::at(address));
+    }
+    world.set_zone_capacity(UpstreamKind::Http, "web", Some(2));
+    world.on_nginx_write(|write| {
+        if write.servers.is_empty() {
+            return Err("nothing is in service".to_owned());
+        }
+        Ok(())
+    });
+    let running = Running::start(cloud, &[web()]).await;
+    // The first pass has room for one of them, and then for none before the spared one goes.
+    running.event("web-vmss").await;
+    assert!(running.handler.timer_tick().await.succeeded());
+    assert_eq!(world.violations(), Vec::<String>::new());
+    assert_eq!(
+        sorted(running.http("web")),
+        sorted(world.addresses("web-vmss", 80))
+    );
+}
