@@ -75,9 +75,7 @@ impl Applier<'_> {
         if steps.is_empty() || self.may_empty || !report.added.is_empty() {
             return steps;
         }
-        let drains = self.drains.progress(&self.upstream.key, Instant::now());
-        let in_service =
-            |server: &Server| server.in_service() && !drains.contains_key(&server.address);
+        let in_service = |server: &Server| self.serves(server);
         let goes = |server: &Server| steps.iter().any(|step| is_about(step, server));
         let ours = || now.iter().filter(|server| self.upstream.owns(server));
         let any_in_service = ours().any(in_service);
